@@ -1,0 +1,31 @@
+//! What every service knows of a tenant: name, brand, locales, zone and limits.
+//!
+//! Invariant: a tenant's settings carry a version that rises with each change, so that a service
+//! that missed one can tell.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::TenantId;
+
+/// A tenant's settings, as applied from its TOML file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// The tenant's id: the value of the `tenant` claim in its callers' tokens.
+    pub id: TenantId,
+    /// Name shown to customers.
+    pub display_name: String,
+    /// BCP 47 tags of the languages the tenant speaks, the default first; never empty.
+    pub locales: Vec<String>,
+    /// IANA time zone of the tenant's office, such as `Europe/Berlin`.
+    pub time_zone: String,
+    /// The sender of messages to customers, such as `tickets@arena.example`.
+    pub sender_email: String,
+    /// Where a customer finds help; shown in messages. An absolute https URL.
+    pub support_url: String,
+    /// Id of the refund policy for orders that name none.
+    pub default_policy: String,
+    /// Rises by one with each change; 0 means not stored yet.
+    #[serde(skip)]
+    pub version: i64,
+}
