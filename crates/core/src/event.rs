@@ -86,8 +86,6 @@ pub fn partition_of(tenant: &TenantId, subject: &str) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed construction is a failed test")]
-
     use super::*;
 
     #[test]

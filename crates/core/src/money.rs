@@ -224,8 +224,6 @@ pub fn split_by_largest_remainder(total: i64, weights: &[i64]) -> Option<Vec<i64
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed parse is a failed test")]
-
     use super::*;
     use proptest::prelude::*;
 
