@@ -1,0 +1,98 @@
+//! Who may call which method, read from the contracts.
+//!
+//! Invariant: default deny. A method is callable only by the roles that its
+//! `(redress.common.v1.access)` option lists; one without the option by nobody.
+
+use std::collections::HashMap;
+
+use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor, Value};
+use redress_core::caller::{Caller, Role};
+use redress_proto::common::v1 as pb;
+
+const ACCESS_OPTION: &str = "redress.common.v1.access";
+
+/// The descriptor set does not hold what the contracts promise; a defect of the build.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The embedded descriptor set cannot be read.
+    #[error("the embedded descriptor set cannot be decoded")]
+    Undecodable(#[from] prost_reflect::DescriptorError),
+    /// The access option is not in the set.
+    #[error("the embedded descriptor set does not define {ACCESS_OPTION}")]
+    OptionMissing,
+}
+
+/// The rule of one method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MethodRule {
+    /// Who may call it; empty means nobody.
+    pub roles: Vec<Role>,
+    /// Whether the request is one message rather than a stream.
+    pub unary_request: bool,
+}
+
+/// The rules of all methods of the `redress` packages.
+#[derive(Debug, Clone)]
+pub struct AccessTable {
+    rules: HashMap<String, MethodRule>,
+}
+
+impl AccessTable {
+    /// Reads the rules from the embedded descriptor set.
+    pub fn from_descriptors() -> Result<Self, AccessError> {
+        let pool = DescriptorPool::decode(redress_proto::FILE_DESCRIPTOR_SET)?;
+        let option = pool.get_extension_by_name(ACCESS_OPTION).ok_or(AccessError::OptionMissing)?;
+        let services =
+            pool.services().filter(|service| service.package_name().starts_with("redress."));
+        let mut rules = HashMap::new();
+        for service in services {
+            for method in service.methods() {
+                let path = format!("/{}/{}", service.full_name(), method.name());
+                let rule = MethodRule {
+                    roles: roles_of(&method, &option),
+                    unary_request: !method.is_client_streaming(),
+                };
+                rules.insert(path, rule);
+            }
+        }
+        Ok(Self { rules })
+    }
+
+    /// The rule of the method at `path`, such as `/redress.refunds.v1.RefundService/GetRefund`.
+    pub fn rule(&self, path: &str) -> Option<&MethodRule> {
+        self.rules.get(path)
+    }
+
+    /// Whether `caller` may call the method at `path`.
+    pub fn allows(&self, path: &str, caller: &Caller) -> bool {
+        self.rule(path).is_some_and(|rule| caller.has_any(&rule.roles))
+    }
+
+    /// All methods with their rules, in no order.
+    pub fn methods(&self) -> impl Iterator<Item = (&str, &MethodRule)> {
+        self.rules.iter().map(|(path, rule)| (path.as_str(), rule))
+    }
+}
+
+fn roles_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> Vec<Role> {
+    let options = method.options();
+    let rule = options.get_extension(option);
+    let Some(roles) = rule.as_message().and_then(|rule| rule.get_field_by_name("roles")) else {
+        return Vec::new();
+    };
+    let numbers = roles.as_list().unwrap_or_default().iter().filter_map(Value::as_enum_number);
+    numbers.filter_map(|number| pb::Role::try_from(number).ok().and_then(role)).collect()
+}
+
+const fn role(role: pb::Role) -> Option<Role> {
+    Some(match role {
+        pb::Role::Unspecified => return None,
+        pb::Role::Platform => Role::Platform,
+        pb::Role::Agent => Role::Agent,
+        pb::Role::Supervisor => Role::Supervisor,
+        pb::Role::Finance => Role::Finance,
+        pb::Role::Auditor => Role::Auditor,
+        pb::Role::Customer => Role::Customer,
+        pb::Role::Service => Role::Service,
+    })
+}

@@ -1,0 +1,149 @@
+//! The part of AIP-160 that Redress speaks: `field = "value" AND other = "value"`.
+//!
+//! Invariant: a filter that is not understood completely is refused; nothing is ever skipped.
+
+use crate::error::ApiError;
+use crate::problem::FieldViolation;
+
+/// A parsed filter: each field at most once, all must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    terms: Vec<(&'static str, String)>,
+}
+
+impl Filter {
+    /// Parses `text`. Values stand in double quotes (`\"` and `\\` inside) or, when they consist
+    /// of letters, digits and `. _ ~ / -` only, may stand bare. An empty text filters nothing.
+    ///
+    /// Anything else, an unknown field, or a field named twice is INVALID_ARGUMENT naming
+    /// `filter`, the position (in characters, from 1) and the `allowed` fields.
+    pub fn parse(text: &str, allowed: &[&'static str]) -> Result<Self, ApiError> {
+        let chars: Vec<char> = text.chars().collect();
+        let mut parser = Parser { chars: &chars, at: 0, allowed };
+        let mut terms: Vec<(&'static str, String)> = Vec::new();
+        parser.skip_space();
+        while parser.at < chars.len() {
+            if !terms.is_empty() {
+                parser.expect_and()?;
+            }
+            let start = parser.at;
+            let (field, value) = parser.term()?;
+            if terms.iter().any(|(known, _)| *known == field) {
+                return Err(parser.refuse(start, "a field stands twice"));
+            }
+            terms.push((field, value));
+            parser.skip_space();
+        }
+        Ok(Self { terms })
+    }
+
+    /// The value that `field` must have, `None` when the filter does not name it.
+    pub fn get(&self, field: &str) -> Option<&str> {
+        self.terms.iter().find(|(known, _)| *known == field).map(|(_, value)| value.as_str())
+    }
+
+    /// All conditions in the order they were written.
+    pub fn terms(&self) -> &[(&'static str, String)] {
+        &self.terms
+    }
+}
+
+struct Parser<'a> {
+    chars: &'a [char],
+    at: usize,
+    allowed: &'a [&'static str],
+}
+
+impl Parser<'_> {
+    fn refuse(&self, at: usize, what: &str) -> ApiError {
+        let allowed = self.allowed.join(", ");
+        let description = format!(
+            "{what} at character {}; expected field = \"value\", joined by AND, with fields: {allowed}",
+            at + 1
+        );
+        ApiError::InvalidArgument {
+            reason: "INVALID_FILTER",
+            violations: vec![FieldViolation::new("filter", description)],
+        }
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.chars.get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while self.peek() == Some(' ') {
+            self.at += 1;
+        }
+    }
+
+    fn word(&mut self, accepts: impl Fn(char) -> bool) -> String {
+        let start = self.at;
+        while self.peek().is_some_and(&accepts) {
+            self.at += 1;
+        }
+        self.chars[start..self.at].iter().collect()
+    }
+
+    fn expect_and(&mut self) -> Result<(), ApiError> {
+        let start = self.at;
+        let spaced = start > 0 && self.chars[start - 1] == ' ';
+        let word = self.word(|c| !c.is_whitespace());
+        if !spaced || word != "AND" {
+            return Err(self.refuse(start, "expected AND"));
+        }
+        self.skip_space();
+        Ok(())
+    }
+
+    fn term(&mut self) -> Result<(&'static str, String), ApiError> {
+        let start = self.at;
+        let name = self.word(|c| c.is_ascii_alphanumeric() || c == '_');
+        if name.is_empty() {
+            return Err(self.refuse(start, "expected a field"));
+        }
+        let Some(field) = self.allowed.iter().find(|known| **known == name).copied() else {
+            return Err(self.refuse(start, "unknown field"));
+        };
+        self.skip_space();
+        if self.peek() != Some('=') {
+            return Err(self.refuse(self.at, "expected ="));
+        }
+        self.at += 1;
+        self.skip_space();
+        let value = if self.peek() == Some('"') { self.quoted()? } else { self.bare()? };
+        Ok((field, value))
+    }
+
+    fn bare(&mut self) -> Result<String, ApiError> {
+        let start = self.at;
+        let value = self.word(|c| c.is_ascii_alphanumeric() || "._~/-".contains(c));
+        if value.is_empty() {
+            return Err(self.refuse(start, "expected a value"));
+        }
+        Ok(value)
+    }
+
+    fn quoted(&mut self) -> Result<String, ApiError> {
+        let start = self.at;
+        let mut value = String::new();
+        self.at += 1;
+        loop {
+            match self.peek() {
+                None => return Err(self.refuse(start, "unclosed quote")),
+                Some('"') => break,
+                Some('\\') => {
+                    self.at += 1;
+                    match self.peek() {
+                        Some(escaped @ ('"' | '\\')) => value.push(escaped),
+                        _ => return Err(self.refuse(self.at, "unknown escape")),
+                    }
+                }
+                Some(plain) => value.push(plain),
+            }
+            self.at += 1;
+        }
+        self.at += 1;
+        Ok(value)
+    }
+}
