@@ -1,0 +1,12 @@
+//! The rules of refunds, pure: no async, no I/O, no wire types.
+//!
+//! Everything here decides; `store` writes what was decided, in one transaction.
+
+pub mod attempt;
+pub mod disruption;
+pub mod ledger;
+pub mod order;
+pub mod quote;
+pub mod refund;
+pub mod reserve;
+pub mod settle;

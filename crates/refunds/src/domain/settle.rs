@@ -1,0 +1,219 @@
+//! Settlement: what a provider's answer does to an attempt, its payment, the books and the refund.
+//!
+//! Invariant: money leaves `reserved` exactly once, to `refunded` on success or back to the payment
+//! on failure, and each of the two has its posting; a finding by somebody who no longer holds the
+//! attempt changes nothing.
+
+use std::time::Duration;
+
+use redress_core::clock::Timestamp;
+use redress_core::id::{AttemptId, IdSource};
+
+use super::attempt::{Attempt, AttemptEvent, AttemptState, MAX_ATTEMPTS, Reason};
+use super::ledger::{Posting, PostingKind, Subject};
+use super::refund::Refund;
+
+/// What was learned about an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Proof that the provider was never reached, or turned the request away unread.
+    NotSent {
+        /// When it may be sent again.
+        retry: Timestamp,
+    },
+    /// The provider has taken it on, or still has it.
+    Accepted {
+        /// The provider's id of the refund.
+        provider_refund: String,
+        /// When to ask again.
+        check: Timestamp,
+    },
+    /// The provider has paid.
+    Succeeded {
+        /// The provider's id of the refund.
+        provider_refund: String,
+    },
+    /// The provider has not paid and will not.
+    Refused {
+        /// Why.
+        reason: Reason,
+        /// The provider's id of the refund; empty when it made none.
+        provider_refund: String,
+    },
+    /// No answer, or one that proves nothing.
+    AnswerLost {
+        /// When to look it up.
+        check: Timestamp,
+    },
+    /// A look-up found nothing.
+    Absent {
+        /// Whether the provider's visibility window had passed since it was sent.
+        past_window: bool,
+        /// When to ask again.
+        check: Timestamp,
+    },
+    /// A look-up failed; nothing is known that was not known before.
+    Inconclusive {
+        /// When to ask again.
+        check: Timestamp,
+    },
+}
+
+/// A finding about one attempt, by whoever holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptFinding {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The claim under which it was looked into.
+    pub claim: String,
+    /// What was learned.
+    pub finding: Finding,
+}
+
+/// How many look-ups past the visibility window have to miss before absence is proven.
+pub const ABSENCES_FOR_PROOF: i32 = 2;
+
+/// A change of a payment's counters, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CounterChange {
+    /// Added to `reserved`; may be negative.
+    pub reserved: i64,
+    /// Added to `refunded`.
+    pub refunded: i64,
+}
+
+/// What a finding did to one refund.
+#[derive(Debug, Clone, Default)]
+pub struct Settlement {
+    /// The attempt as it stands now, and how its payment's counters change.
+    pub changed: Vec<(Attempt, CounterChange)>,
+    /// A further attempt on the same tender, armed and reserved.
+    pub added: Vec<Attempt>,
+    /// Postings to write.
+    pub postings: Vec<Posting>,
+}
+
+/// Applies a finding to an attempt of `refund` and recomputes the refund's state. Returns `None`
+/// when the attempt is not held under the finding's claim any more or the finding does not fit
+/// its state: then nothing changes.
+pub fn settle(
+    refund: &mut Refund,
+    found: &AttemptFinding,
+    ids: &dyn IdSource,
+    now: Timestamp,
+) -> Option<Settlement> {
+    let at = refund.attempts.iter().position(|attempt| attempt.id == found.attempt)?;
+    if refund.attempts[at].claim != found.claim {
+        return None;
+    }
+    let mut attempt = refund.attempts[at].clone();
+    apply(&mut attempt, &found.finding)?;
+    attempt.claim.clear();
+    attempt.updated = now;
+
+    let mut settlement = Settlement::default();
+    let mut change = CounterChange::default();
+    match attempt.state {
+        AttemptState::Succeeded => {
+            change = CounterChange { reserved: -attempt.amount, refunded: attempt.amount };
+            settlement.postings.push(Posting::new(PostingKind::Post, Subject::of(&attempt)));
+        }
+        AttemptState::Failed => {
+            change = CounterChange { reserved: -attempt.amount, refunded: 0 };
+            settlement.postings.push(Posting::new(PostingKind::Void, Subject::of(&attempt)));
+            if attempt.reason == Some(Reason::NotExecuted) && attempt.ordinal < MAX_ATTEMPTS {
+                let next = next_attempt(&attempt, ids, now);
+                // The next attempt takes over the reservation that this one gives up.
+                change.reserved = 0;
+                settlement.postings.push(Posting::new(PostingKind::Reserve, Subject::of(&next)));
+                settlement.added.push(next);
+            }
+        }
+        _ => {}
+    }
+    refund.attempts[at] = attempt.clone();
+    refund.attempts.extend(settlement.added.iter().cloned());
+    settlement.changed.push((attempt, change));
+    refund.derive_state();
+    refund.version += 1;
+    refund.updated = now;
+    Some(settlement)
+}
+
+/// Moves the attempt; `None` when the finding does not fit its state.
+fn apply(attempt: &mut Attempt, finding: &Finding) -> Option<()> {
+    let state = attempt.state;
+    match finding {
+        Finding::NotSent { retry } => {
+            attempt.state = state.next(AttemptEvent::NotSent)?;
+            attempt.due = *retry;
+            attempt.delays += 1;
+        }
+        Finding::Accepted { provider_refund, check } => {
+            if state != AttemptState::Accepted {
+                attempt.state = state.next(AttemptEvent::Accept)?;
+                attempt.delays = 0;
+            }
+            attempt.provider_refund.clone_from(provider_refund);
+            attempt.due = *check;
+            attempt.delays += 1;
+        }
+        Finding::Succeeded { provider_refund } => {
+            attempt.state = state.next(AttemptEvent::Succeed)?;
+            attempt.provider_refund.clone_from(provider_refund);
+        }
+        Finding::Refused { reason, provider_refund } => {
+            attempt.state = state.next(AttemptEvent::Refuse)?;
+            attempt.provider_refund.clone_from(provider_refund);
+            attempt.reason = Some(*reason);
+        }
+        Finding::AnswerLost { check } => {
+            attempt.state = state.next(AttemptEvent::LoseAnswer)?;
+            attempt.due = *check;
+            attempt.delays = 0;
+        }
+        Finding::Absent { past_window, check } => {
+            if !matches!(state, AttemptState::Unknown) {
+                return None;
+            }
+            attempt.absences += i32::from(*past_window);
+            attempt.due = *check;
+            attempt.delays += 1;
+            if attempt.absences >= ABSENCES_FOR_PROOF {
+                attempt.state = state.next(AttemptEvent::ProveAbsent)?;
+                attempt.reason = Some(Reason::NotExecuted);
+            }
+        }
+        Finding::Inconclusive { check } => {
+            if !matches!(state, AttemptState::Unknown | AttemptState::Accepted) {
+                return None;
+            }
+            attempt.due = *check;
+            attempt.delays += 1;
+        }
+    }
+    Some(())
+}
+
+fn next_attempt(failed: &Attempt, ids: &dyn IdSource, now: Timestamp) -> Attempt {
+    Attempt {
+        id: AttemptId::fresh(ids),
+        ordinal: failed.ordinal + 1,
+        state: AttemptState::Armed,
+        reason: None,
+        provider_refund: String::new(),
+        claim: String::new(),
+        due: now,
+        sent: Timestamp::default(),
+        absences: 0,
+        delays: 0,
+        updated: now,
+        ..failed.clone()
+    }
+}
+
+/// How long to wait before try number `delays + 1`: doubling from `first`, at most `cap`.
+pub fn backoff(delays: i32, first: Duration, cap: Duration) -> Duration {
+    let doublings = u32::try_from(delays.clamp(0, 30)).unwrap_or(0);
+    first.saturating_mul(1_u32 << doublings.min(30)).min(cap)
+}
