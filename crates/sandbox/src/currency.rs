@@ -99,7 +99,6 @@ impl Serialize for Currency {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

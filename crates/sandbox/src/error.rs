@@ -142,7 +142,9 @@ impl ApiError {
     pub(crate) fn unknown_url(method: &http::Method, path: &str) -> Self {
         Self::request(
             StatusCode::NOT_FOUND,
-            format!("Unrecognized request URL ({method}: {path}). The sandbox serves payment intents, refunds and the balance."),
+            format!(
+                "Unrecognized request URL ({method}: {path}). The sandbox serves payment intents, refunds and the balance."
+            ),
         )
     }
 

@@ -156,7 +156,8 @@ impl FaultPlan {
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let sum: u32 = self.rates().iter().map(|(_, rate)| u32::from(*rate)).sum();
         if sum > 1_000 {
-            let reason = format!("the rates add up to {sum} per thousand; at most 1000 is possible");
+            let reason =
+                format!("the rates add up to {sum} per thousand; at most 1000 is possible");
             return Err(Error::Config { field: "faults", reason });
         }
         Ok(())
@@ -219,9 +220,9 @@ impl Faults {
 
     /// Decides for one attempt that is about to be paid, and counts it.
     pub(crate) fn next(&mut self, payment_intent: &str, ordinal: u32) -> Decided {
-        let fault = self.take_queued(payment_intent).unwrap_or_else(|| {
-            Fault::from(self.plan.decide(payment_intent, ordinal))
-        });
+        let fault = self
+            .take_queued(payment_intent)
+            .unwrap_or_else(|| Fault::from(self.plan.decide(payment_intent, ordinal)));
         if fault.kind != FaultKind::None {
             *self.injected.entry(fault.kind).or_default() += 1;
         }
@@ -260,13 +261,13 @@ impl Faults {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
     #[test]
     fn a_decision_depends_on_seed_payment_and_ordinal_only() {
-        let plan = FaultPlan { seed: 7, lost_answer: 300, error_after: 300, ..FaultPlan::default() };
+        let plan =
+            FaultPlan { seed: 7, lost_answer: 300, error_after: 300, ..FaultPlan::default() };
         let run = |plan: &FaultPlan| -> Vec<FaultKind> {
             (0..200).map(|n| plan.decide(&format!("pi_{}", n / 2), n % 2)).collect()
         };
@@ -277,9 +278,8 @@ mod tests {
     #[test]
     fn rates_are_met_per_thousand() {
         let plan = FaultPlan { seed: 1, lost_answer: 100, card_closed: 50, ..FaultPlan::default() };
-        let count = |kind| {
-            (0..10_000).filter(|n| plan.decide(&format!("pi_{n}"), 0) == kind).count()
-        };
+        let count =
+            |kind| (0..10_000).filter(|n| plan.decide(&format!("pi_{n}"), 0) == kind).count();
         assert!((900..1_100).contains(&count(FaultKind::LostAnswer)));
         assert!((420..580).contains(&count(FaultKind::CardClosed)));
         assert_eq!(count(FaultKind::ErrorBefore), 0);

@@ -97,8 +97,12 @@ impl Form {
 
     /// Takes `metadata[...]` within Stripe's limits: 50 keys of 40 characters, values of 500.
     pub(crate) fn take_metadata(&mut self) -> Result<BTreeMap<String, String>, ApiError> {
-        let names: Vec<String> =
-            self.values.keys().filter(|full| bracketed(full, "metadata").is_some()).cloned().collect();
+        let names: Vec<String> = self
+            .values
+            .keys()
+            .filter(|full| bracketed(full, "metadata").is_some())
+            .cloned()
+            .collect();
         let mut metadata = BTreeMap::new();
         for full in names {
             let key = bracketed(&full, "metadata").unwrap_or_default().to_owned();
@@ -141,8 +145,8 @@ fn decode(encoded: &[u8]) -> Result<String, ApiError> {
         decoded.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let high = rest.next().and_then(hex).ok_or_else(malformed)?;
-                let low = rest.next().and_then(hex).ok_or_else(malformed)?;
+                let high = rest.next().copied().and_then(hex).ok_or_else(malformed)?;
+                let low = rest.next().copied().and_then(hex).ok_or_else(malformed)?;
                 high * 16 + low
             }
             plain => *plain,
@@ -151,12 +155,11 @@ fn decode(encoded: &[u8]) -> Result<String, ApiError> {
     String::from_utf8(decoded).map_err(|_| malformed())
 }
 
-fn hex(byte: &u8) -> Option<u8> {
-    char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+fn hex(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -166,7 +169,8 @@ mod tests {
 
     #[test]
     fn brackets_plus_signs_and_percents_are_decoded() {
-        let mut form = parse("a=1+2&metadata%5Bcity%5D=%E5%8C%97%E4%BA%AC&metadata[x]=%2B&t[]=a&t[]=b");
+        let mut form =
+            parse("a=1+2&metadata%5Bcity%5D=%E5%8C%97%E4%BA%AC&metadata[x]=%2B&t[]=a&t[]=b");
         assert_eq!(form.take("a").unwrap(), "1 2");
         assert_eq!(form.take_list("t"), ["a", "b"]);
         let metadata = form.take_metadata().unwrap();

@@ -129,7 +129,6 @@ impl Drop for Claim {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use bytes::Bytes;
     use http::StatusCode;

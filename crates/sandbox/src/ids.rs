@@ -17,6 +17,7 @@ pub(crate) struct IdGenerator {
 
 impl IdGenerator {
     /// Draws the sandbox's own half from the operating system.
+    #[expect(clippy::disallowed_methods, reason = "once at start, an outside system's double")]
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         Ok(Self { instance: base62(getrandom::u64()?), next: AtomicU64::new(1) })
     }
@@ -38,7 +39,6 @@ fn base62(mut number: u64) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

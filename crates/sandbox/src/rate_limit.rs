@@ -28,10 +28,11 @@ const ENDPOINTS: usize = 7;
 impl Endpoint {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         let post = method == Method::POST;
-        match path.trim_start_matches("/v1/").split_once('/').unwrap_or((
-            path.trim_start_matches("/v1/"),
-            "",
-        )) {
+        match path
+            .trim_start_matches("/v1/")
+            .split_once('/')
+            .unwrap_or((path.trim_start_matches("/v1/"), ""))
+        {
             ("refunds", "") if post => Self::CreateRefund,
             ("refunds", "") => Self::ListRefunds,
             ("refunds", _) => Self::RetrieveRefund,

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 pub(crate) use balance::Account;
 pub(crate) use payment_intent::{PaymentIntent, SeedError, SeedOutcome, Seeded};
-pub(crate) use refund::{FailureReason, PendingReason, Refund, Status};
+pub(crate) use refund::{FailureReason, PendingReason, Refund, Status, status_attributes};
 pub(crate) use totals::RefundTotals;
 
 use crate::currency::Currency;
@@ -108,7 +108,12 @@ impl Ledger {
 
     /// Lets a refund fail and gives the money back. A refund that waited for funds fails only when
     /// it still waits. Returns what changed, in order.
-    pub(crate) fn fail(&mut self, index: RefundIndex, reason: FailureReason, now: i64) -> Vec<Change> {
+    pub(crate) fn fail(
+        &mut self,
+        index: RefundIndex,
+        reason: FailureReason,
+        now: i64,
+    ) -> Vec<Change> {
         let refund = &mut self.refunds[index];
         let waiting = refund.status() == Status::Pending(PendingReason::InsufficientFunds);
         let due = waiting == (reason == FailureReason::InsufficientFunds);
@@ -124,8 +129,8 @@ impl Ledger {
         }
         let account = self.accounts.entry(currency).or_default();
         let mut changes = vec![
-            Change { kind: EventType::RefundUpdated, refund: index, before: Some(before) },
-            Change { kind: EventType::RefundFailed, refund: index, before: None },
+            Change { kind: EventType::Updated, refund: index, before: Some(before) },
+            Change { kind: EventType::Failed, refund: index, before: None },
         ];
         if waiting {
             account.waiting.retain(|waiting| *waiting != index);
@@ -137,7 +142,13 @@ impl Ledger {
     }
 
     /// Sets (`add` false) or raises the available balance and pays what waits for it, in order.
-    pub(crate) fn fund(&mut self, currency: Currency, amount: i64, add: bool, now: i64) -> Vec<Change> {
+    pub(crate) fn fund(
+        &mut self,
+        currency: Currency,
+        amount: i64,
+        add: bool,
+        now: i64,
+    ) -> Vec<Change> {
         let account = self.accounts.entry(currency).or_default();
         account.available = if add { account.available.saturating_add(amount) } else { amount };
         self.settle(currency, now)
@@ -155,11 +166,7 @@ impl Ledger {
             let before = refund.status();
             refund.push(Status::Succeeded, now);
             self.totals.moved(refund, before);
-            changes.push(Change {
-                kind: EventType::RefundUpdated,
-                refund: index,
-                before: Some(before),
-            });
+            changes.push(Change { kind: EventType::Updated, refund: index, before: Some(before) });
         }
         changes
     }
@@ -173,10 +180,9 @@ impl Ledger {
             self.payment_intents.insert(Arc::clone(&intent.id), intent);
             return Ok(SeedOutcome::Created);
         };
-        let before = known.captured();
-        let outcome = known.update(seeded)?;
-        account.capture(known.captured() - before)?;
-        Ok(outcome)
+        known.accepts(&seeded)?;
+        account.capture(seeded.captured() - known.captured())?;
+        Ok(known.update(seeded))
     }
 
     pub(crate) fn payment_intent(&self, id: &str) -> Option<&PaymentIntent> {

@@ -26,6 +26,13 @@ pub(crate) struct Seeded {
     pub(crate) created: i64,
 }
 
+impl Seeded {
+    /// The money that the payment brings to the balance before refunds made here.
+    pub(crate) fn captured(&self) -> i64 {
+        if self.captured { self.amount - self.earlier_refunds } else { 0 }
+    }
+}
+
 /// What putting a payment did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SeedOutcome {
@@ -39,7 +46,9 @@ pub(crate) enum SeedOutcome {
 pub(crate) enum SeedError {
     #[error("`currency` of a known payment intent cannot change from {from} to {to}")]
     CurrencyChanged { from: String, to: String },
-    #[error("`amount` minus `amount_refunded` would be {left}, below the {refunded} that were refunded here")]
+    #[error(
+        "`amount` minus `amount_refunded` would be {left}, below the {refunded} that were refunded here"
+    )]
     BelowRefunded { left: i64, refunded: i64 },
     #[error("the captured amounts of this currency add up to more than the sandbox can hold")]
     BalanceOverflow,
@@ -71,27 +80,32 @@ impl PaymentIntent {
         }
     }
 
-    /// Takes over a newer description of the same payment.
-    pub(crate) fn update(&mut self, newer: Seeded) -> Result<SeedOutcome, SeedError> {
+    /// Whether a newer description may replace the present one.
+    pub(crate) fn accepts(&self, newer: &Seeded) -> Result<(), SeedError> {
         if newer.currency != self.currency {
             let (from, to) = (self.currency.upper(), newer.currency.upper());
             return Err(SeedError::CurrencyChanged { from, to });
         }
-        let left = newer.amount - newer.earlier_refunds;
+        let left = newer.captured();
         if left < self.refunded {
             return Err(SeedError::BelowRefunded { left, refunded: self.refunded });
         }
-        let newer = Seeded { created: self.seeded.created, ..newer };
-        if newer == self.seeded {
-            return Ok(SeedOutcome::Unchanged);
-        }
-        self.seeded = newer;
-        Ok(SeedOutcome::Updated)
+        Ok(())
     }
 
-    /// The money that this payment brought to the balance before refunds made here.
+    /// Takes over a newer description that it accepts; the time of creation stays.
+    pub(crate) fn update(&mut self, newer: Seeded) -> SeedOutcome {
+        let newer = Seeded { created: self.seeded.created, ..newer };
+        if newer == self.seeded {
+            return SeedOutcome::Unchanged;
+        }
+        self.seeded = newer;
+        SeedOutcome::Updated
+    }
+
+    /// See [`Seeded::captured`].
     pub(crate) fn captured(&self) -> i64 {
-        if self.seeded.captured { self.seeded.amount - self.seeded.earlier_refunds } else { 0 }
+        self.seeded.captured()
     }
 
     /// Checks a refund of `requested` (default: all that is left) and returns its amount.
