@@ -4,6 +4,7 @@
 
 pub mod attempt;
 pub mod disruption;
+pub mod fact;
 pub mod ledger;
 pub mod order;
 pub mod quote;

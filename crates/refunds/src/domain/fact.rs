@@ -1,0 +1,196 @@
+//! Facts that refunds announces: what became true, for the services that act on it.
+//!
+//! Invariant: a fact carries ids, amounts and states, never contact data.
+
+use redress_core::id::{CustomerId, DisruptionId, EventId, OrderId, RefundId, TenantId};
+use redress_core::money::Money;
+
+use super::disruption::{Disruption, DisruptionState, Due, ItemPlan, ItemState};
+use super::refund::{DisruptionRef, Refund, RefundState};
+
+/// One fact with the trace of the work that caused it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// Whose fact it is.
+    pub tenant: TenantId,
+    /// W3C traceparent of the work that caused it.
+    pub traceparent: Option<String>,
+    /// What became true.
+    pub kind: FactKind,
+}
+
+/// What became true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FactKind {
+    /// A refund was accepted or has come to rest.
+    RefundStateChanged {
+        /// The refund.
+        refund: RefundId,
+        /// Its order.
+        order: OrderId,
+        /// The buyer.
+        customer: CustomerId,
+        /// The disruption behind it.
+        disruption: Option<DisruptionId>,
+        /// The new state.
+        state: RefundState,
+        /// The amounts.
+        amounts: Amounts,
+        /// Why a person is needed.
+        needs: Needs,
+    },
+    /// A disruption moved on.
+    DisruptionStateChanged {
+        /// The disruption.
+        disruption: DisruptionId,
+        /// What it is about.
+        event: EventId,
+        /// The new state.
+        state: DisruptionState,
+    },
+    /// A disruption is done with one order, for now.
+    DisruptionItemSettled {
+        /// The disruption and its event.
+        disruption: DisruptionRef,
+        /// The order.
+        order: OrderId,
+        /// The buyer.
+        customer: CustomerId,
+        /// The refund, when one was made.
+        refund: Option<RefundId>,
+        /// Succeeded, attention or nothing due.
+        outcome: ItemState,
+        /// The amounts.
+        amounts: Amounts,
+        /// Why a person is needed or nothing is due.
+        needs: Needs,
+    },
+}
+
+/// What was to be paid and what has been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amounts {
+    /// What was to be paid.
+    pub requested: Money,
+    /// What has been paid, as confirmed by providers.
+    pub issued: Money,
+}
+
+/// Why a person is needed, and for what. Codes are UPPER_SNAKE; empty when not needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// The reason.
+    pub reason_code: &'static str,
+    /// What to do next.
+    pub next_action: &'static str,
+}
+
+impl Needs {
+    fn of(refund: &Refund) -> Self {
+        refund.reason.map_or_else(Self::default, |reason| Self {
+            reason_code: reason.code(),
+            next_action: reason.next_action(),
+        })
+    }
+}
+
+impl Fact {
+    /// The state that `refund` has now.
+    pub fn refund_state(refund: &Refund) -> Self {
+        Self {
+            tenant: refund.tenant.clone(),
+            traceparent: refund.traceparent.clone(),
+            kind: FactKind::RefundStateChanged {
+                refund: refund.id.clone(),
+                order: refund.order.clone(),
+                customer: refund.customer.clone(),
+                disruption: refund.disruption.as_ref().map(|disruption| disruption.id.clone()),
+                state: refund.state,
+                amounts: amounts_of(refund),
+                needs: Needs::of(refund),
+            },
+        }
+    }
+
+    /// The item behind `refund` has come to rest; `None` when it has not, or there is no item.
+    pub fn item_of(refund: &Refund) -> Option<Self> {
+        let disruption = refund.disruption.clone()?;
+        let outcome = item_state(refund.state);
+        refund.state.is_at_rest().then(|| Self {
+            tenant: refund.tenant.clone(),
+            traceparent: refund.traceparent.clone(),
+            kind: FactKind::DisruptionItemSettled {
+                disruption,
+                order: refund.order.clone(),
+                customer: refund.customer.clone(),
+                refund: Some(refund.id.clone()),
+                outcome,
+                amounts: amounts_of(refund),
+                needs: Needs::of(refund),
+            },
+        })
+    }
+
+    /// An item came to rest without a refund: nothing was due, or the money is gone.
+    pub fn item_without_refund(
+        tenant: &TenantId,
+        disruption: &DisruptionRef,
+        traceparent: Option<String>,
+        plan: &ItemPlan,
+    ) -> Self {
+        let (outcome, needs) = match &plan.due {
+            Due::Nothing(reason) => (
+                ItemState::NothingDue,
+                Needs { reason_code: reason.code(), next_action: "" },
+            ),
+            Due::Pay(_) => {
+                let reason = super::attempt::Reason::OverRefund;
+                let needs = Needs { reason_code: reason.code(), next_action: reason.next_action() };
+                (ItemState::Attention, needs)
+            }
+        };
+        Self {
+            tenant: tenant.clone(),
+            traceparent,
+            kind: FactKind::DisruptionItemSettled {
+                disruption: disruption.clone(),
+                order: plan.order.clone(),
+                customer: plan.customer.clone(),
+                refund: None,
+                outcome,
+                amounts: Amounts {
+                    requested: Money { currency: plan.currency, minor_units: plan.requested() },
+                    issued: Money::zero(plan.currency),
+                },
+                needs,
+            },
+        }
+    }
+
+    /// The state that `disruption` has now.
+    pub fn disruption_state(disruption: &Disruption) -> Self {
+        Self {
+            tenant: disruption.tenant.clone(),
+            traceparent: disruption.traceparent.clone(),
+            kind: FactKind::DisruptionStateChanged {
+                disruption: disruption.id.clone(),
+                event: disruption.event.clone(),
+                state: disruption.state,
+            },
+        }
+    }
+}
+
+/// The state of an item whose refund is in `state`.
+pub const fn item_state(state: RefundState) -> ItemState {
+    match state {
+        RefundState::Queued | RefundState::Processing => ItemState::Processing,
+        RefundState::Succeeded => ItemState::Succeeded,
+        RefundState::Attention => ItemState::Attention,
+    }
+}
+
+fn amounts_of(refund: &Refund) -> Amounts {
+    let money = |minor_units| Money { currency: refund.currency, minor_units };
+    Amounts { requested: money(refund.requested), issued: money(refund.issued) }
+}
