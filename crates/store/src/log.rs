@@ -1,0 +1,171 @@
+//! The event log of a service and how far each subscriber got in it.
+//!
+//! Invariant: a cursor is written only under its subscriber's lease; the log is cut only behind
+//! the slowest cursor.
+
+use redress_core::clock::Timestamp;
+use redress_core::event::{Event, PARTITIONS};
+
+use crate::database::Database;
+use crate::error::StoreError;
+use crate::lease::{self, Lease};
+use crate::rows::{EventRow, stored_partition};
+use crate::sequencer::{by_partition, heads};
+
+/// Rows that one statement of [`trim`] removes at most.
+const TRIM_CHUNK: i64 = 5_000;
+
+/// Up to `limit` events of `partition` after position `after`, in order.
+pub(crate) async fn read(
+    database: &Database,
+    partition: u16,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Event>, StoreError> {
+    const READ: &str = r#"SELECT id, tenant, type, subject, time, payload_version, payload,
+        traceparent, position FROM event_log
+        WHERE "partition" = $1 AND position > $2 ORDER BY position LIMIT $3"#;
+    let partition = stored_partition(partition);
+    let rows: Vec<EventRow> = match database {
+        Database::Sqlite(database) => {
+            let query = sqlx::query_as(READ).bind(partition).bind(after).bind(limit);
+            query.fetch_all(&database.read).await?
+        }
+        Database::Postgres(database) => {
+            let query = sqlx::query_as(READ).bind(partition).bind(after).bind(limit);
+            query.fetch_all(&database.pool).await?
+        }
+    };
+    rows.into_iter().map(|row| row.into_event("event_log")).collect()
+}
+
+/// The subscriber's last acknowledged position in each partition; 0 before the first.
+pub(crate) async fn cursors(
+    database: &Database,
+    subscriber: &str,
+) -> Result<[i64; PARTITIONS as usize], StoreError> {
+    const CURSORS: &str =
+        r#"SELECT "partition", position FROM relay_cursors WHERE subscriber = $1"#;
+    let rows = match database {
+        Database::Sqlite(database) => {
+            sqlx::query_as(CURSORS).bind(subscriber).fetch_all(&database.read).await?
+        }
+        Database::Postgres(database) => {
+            sqlx::query_as(CURSORS).bind(subscriber).fetch_all(&database.pool).await?
+        }
+    };
+    Ok(by_partition(rows))
+}
+
+/// Writes a cursor, if `lease` is still held.
+pub(crate) async fn move_cursor(
+    database: &Database,
+    lease: &Lease,
+    subscriber: &str,
+    partition: u16,
+    position: i64,
+) -> Result<(), StoreError> {
+    const MOVE: &str = r#"INSERT INTO relay_cursors (subscriber, "partition", position)
+        VALUES ($1, $2, $3)
+        ON CONFLICT (subscriber, "partition") DO UPDATE SET position = excluded.position"#;
+    let partition = stored_partition(partition);
+    match database {
+        Database::Sqlite(database) => {
+            let mut tx = database.begin().await?;
+            lease::guard_sqlite(&mut tx, lease).await?;
+            let query = sqlx::query(MOVE).bind(subscriber).bind(partition).bind(position);
+            query.execute(&mut *tx).await?;
+            tx.commit().await?;
+        }
+        Database::Postgres(database) => {
+            let mut tx = database.begin().await?;
+            lease::guard_postgres(&mut tx, lease).await?;
+            let query = sqlx::query(MOVE).bind(subscriber).bind(partition).bind(position);
+            query.execute(&mut *tx).await?;
+            tx.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+/// How many events `subscriber` has not acknowledged yet, over all partitions. Events that wait
+/// for the sequencer are not counted.
+pub async fn lag(database: &Database, subscriber: &str) -> Result<i64, StoreError> {
+    let heads = heads(database).await?;
+    let cursors = cursors(database, subscriber).await?;
+    Ok(heads.iter().zip(cursors).map(|(head, cursor)| (head - cursor).max(0)).sum())
+}
+
+/// Removes events that all `subscribers` acknowledged and that became true before `before`;
+/// returns how many. Without subscribers nothing is removed.
+pub async fn trim(
+    database: &Database,
+    subscribers: &[&str],
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut slowest: Option<[i64; PARTITIONS as usize]> = None;
+    for subscriber in subscribers {
+        let cursors = cursors(database, subscriber).await?;
+        let slowest = slowest.get_or_insert(cursors);
+        for (slow, cursor) in slowest.iter_mut().zip(cursors) {
+            *slow = cursor.min(*slow);
+        }
+    }
+    let mut removed = 0;
+    for (partition, upto) in (0..PARTITIONS).zip(slowest.into_iter().flatten()) {
+        loop {
+            let chunk = trim_chunk(database, partition, upto, before).await?;
+            removed += chunk;
+            if chunk < TRIM_CHUNK.unsigned_abs() {
+                break;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// Removes the oldest events up to `upto`, stopping at the first one that is not older than
+/// `before`, so that what stays is without gaps.
+async fn trim_chunk(
+    database: &Database,
+    partition: u16,
+    upto: i64,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    const TRIM: &str = r#"DELETE FROM event_log
+        WHERE "partition" = $1 AND position <= $2 AND position < COALESCE(
+            (SELECT min(position) FROM event_log
+             WHERE "partition" = $1 AND position <= $2 AND time >= $3), $2 + 1)"#;
+    let Some(first) = first_position(database, partition).await? else {
+        return Ok(0);
+    };
+    let upto = upto.min(first.saturating_add(TRIM_CHUNK - 1));
+    let partition = stored_partition(partition);
+    Ok(match database {
+        Database::Sqlite(database) => {
+            let query = sqlx::query(TRIM).bind(partition).bind(upto).bind(before.0);
+            query.execute(&database.write).await?.rows_affected()
+        }
+        Database::Postgres(database) => {
+            let query = sqlx::query(TRIM).bind(partition).bind(upto).bind(before.0);
+            query.execute(&database.pool).await?.rows_affected()
+        }
+    })
+}
+
+/// The first position that the log still holds in `partition`.
+pub(crate) async fn first_position(
+    database: &Database,
+    partition: u16,
+) -> Result<Option<i64>, StoreError> {
+    const FIRST: &str = r#"SELECT min(position) FROM event_log WHERE "partition" = $1"#;
+    let partition = stored_partition(partition);
+    Ok(match database {
+        Database::Sqlite(database) => {
+            sqlx::query_scalar(FIRST).bind(partition).fetch_one(&database.read).await?
+        }
+        Database::Postgres(database) => {
+            sqlx::query_scalar(FIRST).bind(partition).fetch_one(&database.pool).await?
+        }
+    })
+}

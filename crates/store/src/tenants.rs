@@ -1,0 +1,133 @@
+//! The tenants' settings as this service holds them.
+//!
+//! Invariant: every version is kept; a version is written once and never changed; applying what
+//! is current already writes nothing.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use redress_api::ports::{PortError, TenantDirectory};
+use redress_core::clock::{Clock, Timestamp};
+use redress_core::id::TenantId;
+use redress_core::tenant::Tenant;
+
+use crate::database::Database;
+use crate::error::StoreError;
+
+/// Tries of an `apply` that races with others before it reports the database as busy.
+const APPLY_TRIES: usize = 5;
+
+/// The tenant directory of one service.
+#[derive(Debug, Clone)]
+pub struct Tenants {
+    database: Database,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(sqlx::FromRow)]
+struct TenantRow {
+    version: i64,
+    display_name: String,
+    locales: String,
+    time_zone: String,
+    sender_email: String,
+    support_url: String,
+    default_policy: String,
+}
+
+const CURRENT: &str = "SELECT version, display_name, locales, time_zone, sender_email, \
+     support_url, default_policy FROM tenants WHERE tenant = $1 ORDER BY version DESC LIMIT 1";
+const INSERT: &str = "INSERT INTO tenants (tenant, version, display_name, locales, time_zone, \
+     sender_email, support_url, default_policy, applied_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+impl Tenants {
+    /// The directory in `database`; `clock` dates the versions.
+    pub const fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock }
+    }
+
+    async fn current(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        let row: Option<TenantRow> = match &self.database {
+            Database::Sqlite(database) => {
+                sqlx::query_as(CURRENT).bind(id.as_str()).fetch_optional(&database.read).await?
+            }
+            Database::Postgres(database) => {
+                sqlx::query_as(CURRENT).bind(id.as_str()).fetch_optional(&database.pool).await?
+            }
+        };
+        Ok(row.map(|row| Tenant {
+            id: id.clone(),
+            display_name: row.display_name,
+            locales: row.locales.split(' ').map(str::to_owned).collect(),
+            time_zone: row.time_zone,
+            sender_email: row.sender_email,
+            support_url: row.support_url,
+            default_policy: row.default_policy,
+            version: row.version,
+        }))
+    }
+
+    async fn insert(&self, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
+        // A language tag has no blanks, so they can stand between them.
+        let locales = tenant.locales.join(" ");
+        match &self.database {
+            Database::Sqlite(database) => {
+                sqlx::query(INSERT)
+                    .bind(tenant.id.as_str())
+                    .bind(tenant.version)
+                    .bind(&tenant.display_name)
+                    .bind(locales)
+                    .bind(&tenant.time_zone)
+                    .bind(&tenant.sender_email)
+                    .bind(&tenant.support_url)
+                    .bind(&tenant.default_policy)
+                    .bind(now.0)
+                    .execute(&database.write)
+                    .await?;
+            }
+            Database::Postgres(database) => {
+                sqlx::query(INSERT)
+                    .bind(tenant.id.as_str())
+                    .bind(tenant.version)
+                    .bind(&tenant.display_name)
+                    .bind(locales)
+                    .bind(&tenant.time_zone)
+                    .bind(&tenant.sender_email)
+                    .bind(&tenant.support_url)
+                    .bind(&tenant.default_policy)
+                    .bind(now.0)
+                    .execute(&database.pool)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl TenantDirectory for Tenants {
+    async fn apply(&self, tenant: Tenant) -> Result<Tenant, PortError> {
+        for _ in 0..APPLY_TRIES {
+            let current = self.current(&tenant.id).await?;
+            let version = current.as_ref().map_or(0, |current| current.version);
+            if let Some(current) = current
+                && current == (Tenant { version, ..tenant.clone() })
+            {
+                return Ok(current);
+            }
+            let next = Tenant { version: version + 1, ..tenant.clone() };
+            match self.insert(&next, self.clock.now()).await {
+                Ok(()) => return Ok(next),
+                // Somebody else wrote this version first: compare with theirs.
+                Err(StoreError::AlreadyExists { .. }) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(StoreError::VersionMismatch.into())
+    }
+
+    async fn get(&self, id: &TenantId) -> Result<Option<Tenant>, PortError> {
+        Ok(self.current(id).await?)
+    }
+}
