@@ -35,7 +35,7 @@ const STEPS: [(&str, bool, Step); 5] = [
 
 /// Runs every step, then the tests.
 pub(crate) fn ci(workspace: &Workspace) -> Result<Outcome> {
-    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    let in_ci = in_ci();
     let mut report = Vec::new();
     let steps = STEPS.into_iter().chain([("build tests", true, build_tests as Step)]);
     for (name, required, step) in steps {
@@ -51,6 +51,10 @@ pub(crate) fn ci(workspace: &Workspace) -> Result<Outcome> {
     }
     println!("\n==> test (the steps so far)\n{}", report.join("\n"));
     run_tests(workspace, false).context("step `test` failed")
+}
+
+fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 
 fn report_line(name: &str, took: Duration, outcome: &Outcome) -> String {
@@ -103,6 +107,9 @@ fn run_tests(workspace: &Workspace, sqlite_only: bool) -> Result<Outcome> {
     let mut others = cargo(workspace);
     // Every failure at once: a run in CI is too long to learn of them one by one.
     others.args(["test", "--workspace", "--locked", "--tests", "--no-fail-fast"]);
+    if in_ci() {
+        others.env("REDRESS_REQUIRE_POSTGRES", "1");
+    }
     if sqlite_only {
         println!("without PostgreSQL: tests whose name contains `postgres` are left out");
         others.args(["--", "--skip", "postgres"]);
