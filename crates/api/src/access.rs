@@ -29,6 +29,8 @@ pub struct MethodRule {
     pub roles: Vec<Role>,
     /// Whether the request is one message rather than a stream.
     pub unary_request: bool,
+    /// Whether the request carries a list of messages, and so may be larger than a command.
+    pub batch_request: bool,
 }
 
 /// The rules of all methods of the `redress` packages.
@@ -51,6 +53,7 @@ impl AccessTable {
                 let rule = MethodRule {
                     roles: roles_of(&method, &option),
                     unary_request: !method.is_client_streaming(),
+                    batch_request: carries_list(&method),
                 };
                 rules.insert(path, rule);
             }
@@ -72,6 +75,10 @@ impl AccessTable {
     pub fn methods(&self) -> impl Iterator<Item = (&str, &MethodRule)> {
         self.rules.iter().map(|(path, rule)| (path.as_str(), rule))
     }
+}
+
+fn carries_list(method: &MethodDescriptor) -> bool {
+    method.input().fields().any(|field| field.is_list() && field.kind().as_message().is_some())
 }
 
 fn roles_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> Vec<Role> {

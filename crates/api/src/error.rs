@@ -31,7 +31,7 @@ pub enum ApiError {
         /// `TOKEN_MISSING`, `TOKEN_EXPIRED`, ...
         reason: &'static str,
         /// What is wrong with the credential; never the credential.
-        message: &'static str,
+        message: String,
     },
     /// The caller's roles do not reach the method.
     #[error("{message}")]

@@ -35,10 +35,12 @@ pub struct RequestMeta {
 /// Takes a request apart: the caller from its extensions (UNAUTHENTICATED when there is none), the
 /// message after its validation (INVALID_ARGUMENT with all violations at once).
 pub fn validated<T: Validate>(mut request: Request<T>) -> Result<Valid<T>, Status> {
-    let caller = request.extensions_mut().remove::<Caller>().ok_or(ApiError::Unauthenticated {
-        reason: "TOKEN_MISSING",
-        message: "no verified caller: send a bearer token in the authorization metadata",
-    })?;
+    let caller =
+        request.extensions_mut().remove::<Caller>().ok_or_else(|| ApiError::Unauthenticated {
+            reason: "TOKEN_MISSING",
+            message: "no verified caller: send a bearer token in the authorization metadata"
+                .to_owned(),
+        })?;
     let deadline = request.extensions().get::<Deadline>().copied();
     let message = request.into_inner();
     check(&message)?;
