@@ -2,12 +2,18 @@
 //!
 //! protox stands in for `protoc`; `buf/validate/validate.proto` and the well-known types come from
 //! the descriptor sets that crates ship, so that no third-party file lives in this repository.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells a build script its folder by environment"
+)]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use protox::file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver};
+use protox::file::{
+    ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver,
+};
 
 const PROTO_DIR: &str = "../../proto";
 

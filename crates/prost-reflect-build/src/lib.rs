@@ -62,12 +62,14 @@ impl Builder {
         let descriptors = DescriptorPool::decode(encoded.as_slice()).map_err(io::Error::other)?;
         for message in descriptors.all_messages() {
             let name = message.full_name();
-            config.type_attribute(name, "#[derive(::prost_reflect::ReflectMessage)]").type_attribute(
-                name,
-                format!(
-                    r#"#[prost_reflect(message_name = "{name}", descriptor_pool = "{pool}")]"#
-                ),
-            );
+            config
+                .type_attribute(name, "#[derive(::prost_reflect::ReflectMessage)]")
+                .type_attribute(
+                    name,
+                    format!(
+                        r#"#[prost_reflect(message_name = "{name}", descriptor_pool = "{pool}")]"#
+                    ),
+                );
         }
         config.compile_fds(compiler.file_descriptor_set())
     }

@@ -3,7 +3,13 @@
 //! Invariant: no logic. The `.proto` files under `proto/` are the source of everything here, and
 //! the module path of a type is its protobuf package.
 #![expect(missing_docs, reason = "generated items carry the comments of the .proto files")]
-#![expect(clippy::all, clippy::pedantic, clippy::allow_attributes, clippy::expect_used, reason = "generated code")]
+#![expect(
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes,
+    clippy::expect_used,
+    reason = "generated code"
+)]
 
 macro_rules! packages {
     ($($package:ident),*) => {$(
