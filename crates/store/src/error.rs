@@ -109,20 +109,22 @@ fn classify(cause: Box<dyn DatabaseError>) -> StoreError {
     }
 }
 
+/// SQLite's extended code for a primary key that is there already.
+const SQLITE_PRIMARY_KEY: &str = "1555";
+
 /// SQLite names no unique constraint, but lists its columns: `UNIQUE constraint failed: t.a, t.b`.
 /// From them follows the name that PostgreSQL would have given.
 fn unique_constraint(cause: &dyn DatabaseError) -> String {
     if let Some(name) = cause.constraint() {
         return name.to_owned();
     }
-    const PRIMARY_KEY: &str = "1555";
     let message = cause.message();
     let columns = message.rsplit_once(": ").map_or(message, |(_, columns)| columns);
     if let Some(index) = columns.strip_prefix("index '") {
         return index.trim_end_matches('\'').to_owned();
     }
     let table = columns.split('.').next().unwrap_or(columns);
-    if cause.code().as_deref() == Some(PRIMARY_KEY) {
+    if cause.code().as_deref() == Some(SQLITE_PRIMARY_KEY) {
         return format!("{table}_pkey");
     }
     let columns: Vec<&str> =

@@ -114,7 +114,7 @@ pub async fn migrate(database: &Database, schema: &Schema) -> Result<(), SchemaE
         Database::Sqlite(database) => {
             // One transaction around everything: its write lock is what makes one winner.
             let mut tx = database.begin().await?;
-            apply(&mut *tx, schema.combined(&PLATFORM_SQLITE, schema.sqlite), schema).await?;
+            apply(&mut *tx, combined(&PLATFORM_SQLITE, schema.sqlite), schema).await?;
             tx.commit().await?;
         }
         Database::Postgres(database) => {
@@ -123,7 +123,7 @@ pub async fn migrate(database: &Database, schema: &Schema) -> Result<(), SchemaE
             let mut conn = database.pool.acquire().await?.detach();
             sqlx::query("SET statement_timeout = 0").execute(&mut conn).await?;
             conn.lock().await.map_err(|error| failed(schema, error))?;
-            let migrator = schema.combined(&PLATFORM_POSTGRES, schema.postgres);
+            let migrator = combined(&PLATFORM_POSTGRES, schema.postgres);
             let applied = apply(&mut conn, migrator, schema).await;
             conn.close().await?;
             applied?;
@@ -138,11 +138,11 @@ pub async fn check(database: &Database, schema: &Schema) -> Result<(), SchemaErr
     let (applied, migrator) = match database {
         Database::Sqlite(database) => {
             let mut conn = database.read.acquire().await?;
-            (read(&mut *conn).await?, schema.combined(&PLATFORM_SQLITE, schema.sqlite))
+            (read(&mut *conn).await?, combined(&PLATFORM_SQLITE, schema.sqlite))
         }
         Database::Postgres(database) => {
             let mut conn = database.pool.acquire().await?;
-            (read(&mut *conn).await?, schema.combined(&PLATFORM_POSTGRES, schema.postgres))
+            (read(&mut *conn).await?, combined(&PLATFORM_POSTGRES, schema.postgres))
         }
     };
     applied.accept(schema, &migrator)?;
@@ -154,14 +154,13 @@ pub async fn check(database: &Database, schema: &Schema) -> Result<(), SchemaErr
     }
 }
 
-impl Schema {
-    fn combined(&self, platform: &Migrator, own: &Migrator) -> Migrator {
-        Migrator {
-            ignore_missing: true,
-            // Whoever calls holds the lock already.
-            locking: false,
-            ..Migrator::with_migrations(platform.iter().chain(own.iter()).cloned().collect())
-        }
+/// The platform's migrations and a service's, as one history.
+fn combined(platform: &Migrator, own: &Migrator) -> Migrator {
+    Migrator {
+        ignore_missing: true,
+        // Whoever applies them holds the lock already.
+        locking: false,
+        ..Migrator::with_migrations(platform.iter().chain(own.iter()).cloned().collect())
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{log, sequencer};
 /// The PostgreSQL channel on which a replica says that it committed events.
 const APPENDED_CHANNEL: &str = "redress_appended";
 /// How often the log is cut.
-const TRIM_EVERY: Duration = Duration::from_secs(60);
+const TRIM_EVERY: Duration = Duration::from_mins(1);
 
 /// The event workers of one service, started as one thing.
 pub struct EventPump {

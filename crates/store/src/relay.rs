@@ -211,7 +211,7 @@ impl Relay {
         answer: Result<i64, SinkError>,
     ) -> Result<Step, StoreError> {
         let partition = batch.partition;
-        let held = match answer {
+        let position = match answer {
             Ok(held) => held,
             Err(SinkError::Gap { expected }) => expected - 1,
             Err(SinkError::Busy { retry_after }) => {
@@ -234,18 +234,29 @@ impl Relay {
                 return Ok(Step::BackOff);
             }
         };
+        if is_within(batch, position) {
+            return Ok(Step::MoveTo(position));
+        }
         let head = sequencer::heads(&self.database).await?[usize::from(partition)];
         let first = log::first_position(&self.database, partition).await?.unwrap_or(head + 1);
-        if (first - 1..=head).contains(&held) {
-            return Ok(Step::MoveTo(held));
+        if (first - 1..=head).contains(&position) {
+            return Ok(Step::MoveTo(position));
         }
         tracing::error!(
             relay.partition = partition,
-            relay.held = held,
+            relay.held = position,
             log.first = first,
             log.head = head,
             "the subscriber holds a position that the log does not reach; one of the two databases was put back in time"
         );
         Ok(Step::BackOff)
+    }
+}
+
+/// Whether `position` is one of the batch's, or the one before it: the ordinary case.
+fn is_within(batch: &EventBatch, position: i64) -> bool {
+    match (batch.events.first(), batch.events.last()) {
+        (Some(first), Some(last)) => (first.position - 1..=last.position).contains(&position),
+        _ => false,
     }
 }

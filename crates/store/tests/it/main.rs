@@ -1,0 +1,13 @@
+//! What the store promises, on both databases.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod errors;
+mod idempotency;
+mod inbox;
+mod lease;
+mod migrate;
+mod relay;
+mod sequencer;
+mod support;
+mod tenants;

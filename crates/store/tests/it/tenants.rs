@@ -1,0 +1,53 @@
+//! The tenant directory.
+
+use redress_api::ports::TenantDirectory;
+use redress_core::id::TenantId;
+use redress_core::tenant::Tenant;
+use redress_store::{Database, Tenants};
+
+use crate::support::{open, texts};
+
+redress_testkit::conformance! {
+    open = open;
+    a_change_makes_a_new_version_and_no_change_makes_none,
+    racing_changes_all_get_a_version,
+}
+
+fn settings() -> Tenant {
+    Tenant {
+        id: TenantId::new("arena").unwrap(),
+        display_name: "Arena Süd".to_owned(),
+        locales: vec!["de-DE".to_owned(), "en".to_owned()],
+        time_zone: "Europe/Berlin".to_owned(),
+        sender_email: "tickets@arena.example".to_owned(),
+        support_url: "https://arena.example/help".to_owned(),
+        default_policy: "standard".to_owned(),
+        version: 0,
+    }
+}
+
+async fn a_change_makes_a_new_version_and_no_change_makes_none(database: Database) {
+    let tenants = Tenants::new(database.clone(), redress_testkit::clock::manual());
+    assert_eq!(tenants.get(&settings().id).await.unwrap(), None);
+    let first = tenants.apply(settings()).await.unwrap();
+    assert_eq!(first, Tenant { version: 1, ..settings() });
+    assert_eq!(tenants.apply(settings()).await.unwrap(), first);
+    let changed = Tenant { display_name: "Arena".to_owned(), ..settings() };
+    let second = tenants.apply(changed.clone()).await.unwrap();
+    assert_eq!(second, Tenant { version: 2, ..changed });
+    assert_eq!(tenants.get(&second.id).await.unwrap(), Some(second));
+    let history = "SELECT display_name FROM tenants ORDER BY version";
+    assert_eq!(texts(&database, history).await, ["Arena Süd", "Arena"]);
+}
+
+async fn racing_changes_all_get_a_version(database: Database) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..4 {
+        let tenants = Tenants::new(database.clone(), redress_testkit::clock::manual());
+        let tenant = Tenant { display_name: format!("Arena {n}"), ..settings() };
+        tasks.spawn(async move { tenants.apply(tenant).await.unwrap().version });
+    }
+    let mut versions = tasks.join_all().await;
+    versions.sort_unstable();
+    assert_eq!(versions, [1, 2, 3, 4]);
+}

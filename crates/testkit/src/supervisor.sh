@@ -1,0 +1,49 @@
+# Runs one PostgreSQL cluster for all test processes of this machine and user, and removes it when
+# none of them has held a lock on users.lock for some seconds.
+#
+# Arguments: folder, folder of PostgreSQL's binaries, user to run as ('' = the caller), on|off for
+# fsync. Locks: supervisor.lock is held as long as this script runs.
+set -u
+cd "$1" || exit 1
+bin=$2 user=$3 fsync=$4
+
+exec 9>supervisor.lock
+flock -w 2 9 || exit 0
+
+run=
+[ -n "$user" ] && run="setpriv --reuid=$user --regid=$user --init-groups"
+
+# What a supervisor that was killed left behind.
+if [ -f data/postmaster.pid ]; then
+    kill -QUIT "$(head -n 1 data/postmaster.pid)"
+    sleep 1
+fi
+rm -rf data socket
+mkdir -m 700 data
+mkdir -m 755 socket
+[ -n "$user" ] && chown "$user" data socket
+
+# A linguistic default order, when it can be had, so that a column that should be COLLATE "C" and
+# is not shows itself.
+init="$run $bin/initdb -D data -U postgres -A trust -E UTF8 --no-sync --locale=C.UTF-8"
+$init --locale-provider=icu --icu-locale=en 9>&- || { rm -rf data/*; $init 9>&-; } || exit 1
+
+$run "$bin/postgres" -D data -k "$PWD/socket" -c listen_addresses= -c max_connections=300 \
+    -c fsync="$fsync" -c full_page_writes="$fsync" -c shared_buffers=64MB \
+    -c max_wal_size=256MB -c autovacuum_naptime=10s 9>&- &
+server=$!
+trap 'kill -QUIT $server' TERM INT HUP
+
+idle=0
+while kill -0 $server; do
+    sleep 1
+    if flock -n -x users.lock true; then idle=$((idle + 1)); else idle=0; fi
+    if [ $idle -ge 10 ]; then
+        # Whoever comes now waits for the lock, and finds the supervisor gone.
+        exec 8>users.lock
+        flock -n -x 8 && kill -QUIT $server
+        wait $server
+        rm -rf data socket
+        exit 0
+    fi
+done
