@@ -4,7 +4,7 @@
 CREATE TABLE schema_release (
     service TEXT   NOT NULL PRIMARY KEY,
     release BIGINT NOT NULL
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE tenants (
     tenant         TEXT   NOT NULL,
