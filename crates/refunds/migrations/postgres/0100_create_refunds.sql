@@ -101,7 +101,7 @@ CREATE TABLE disruptions (
     created BIGINT NOT NULL,
     updated BIGINT NOT NULL,
     PRIMARY KEY (tenant, disruption_id),
-    CONSTRAINT one_disruption_an_event UNIQUE (tenant, event_id)
+    UNIQUE (tenant, event_id)
 );
 
 CREATE TABLE refunds (
@@ -155,7 +155,7 @@ CREATE TABLE attempts (
     PRIMARY KEY (tenant, attempt_id),
     FOREIGN KEY (tenant, refund_id) REFERENCES refunds (tenant, refund_id),
     FOREIGN KEY (tenant, order_id, payment_id) REFERENCES payments (tenant, order_id, payment_id),
-    CONSTRAINT one_attempt_an_ordinal UNIQUE (tenant, refund_id, payment_id, ordinal)
+    UNIQUE (tenant, refund_id, payment_id, ordinal)
 );
 -- What a lane's workers look for; settled attempts are not in it.
 CREATE INDEX attempts_to_do ON attempts (provider, state, due)

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{AttemptId, IdSource};
+use redress_core::id::{AttemptId, IdSource, TenantId};
 
 use super::attempt::{Attempt, AttemptEvent, AttemptState, MAX_ATTEMPTS, Reason};
 use super::ledger::{Posting, PostingKind, Subject};
@@ -62,6 +62,8 @@ pub enum Finding {
 /// A finding about one attempt, by whoever holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptFinding {
+    /// The attempt's owner.
+    pub tenant: TenantId,
     /// The attempt.
     pub attempt: AttemptId,
     /// The claim under which it was looked into.
@@ -102,7 +104,8 @@ pub fn settle(
     ids: &dyn IdSource,
     now: Timestamp,
 ) -> Option<Settlement> {
-    let at = refund.attempts.iter().position(|attempt| attempt.id == found.attempt)?;
+    let is_it = |attempt: &Attempt| attempt.id == found.attempt && attempt.tenant == found.tenant;
+    let at = refund.attempts.iter().position(is_it)?;
     if refund.attempts[at].claim != found.claim {
         return None;
     }

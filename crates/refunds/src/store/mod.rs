@@ -4,6 +4,7 @@
 //! its postings, its events, the record of the request) is written together or not at all, and
 //! every row is reached through its tenant.
 
+mod changes;
 mod rows;
 
 pub mod postgres;
@@ -57,11 +58,7 @@ pub trait RefundStore: Send + Sync {
     ) -> Result<Vec<ImportOutcome>, StoreError>;
 
     /// Orders by id, with their counters; those that do not exist are left out.
-    async fn orders(
-        &self,
-        tenant: &TenantId,
-        ids: &[OrderId],
-    ) -> Result<Vec<Order>, StoreError>;
+    async fn orders(&self, tenant: &TenantId, ids: &[OrderId]) -> Result<Vec<Order>, StoreError>;
 
     /// A page of orders, by id.
     async fn list_orders(
@@ -295,6 +292,8 @@ pub enum ImportOutcome {
     Conflict,
     /// Its currency differs from the stored one's, which refunds may refer to.
     CurrencyChanged,
+    /// A line costs less than refunds have taken up of it, or is gone although they have.
+    BelowRefunded,
 }
 
 /// A request that must be answered alike when it comes again.

@@ -1,0 +1,180 @@
+//! Attempts on PostgreSQL: who may send or look up which, and what was found.
+
+use redress_core::clock::Timestamp;
+use redress_core::id::IdSource;
+use redress_store::{PostgresDatabase, StoreError};
+use sqlx::PgConnection;
+
+use super::super::Claim;
+use super::super::changes::Changes;
+use super::super::rows::{AttemptRow, attempts_from};
+use super::{refunds, write};
+use crate::domain::attempt::Attempt;
+use crate::domain::settle::AttemptFinding;
+
+pub(super) async fn claim_to_send(
+    database: &PostgresDatabase,
+    claim: &Claim<'_>,
+) -> Result<Vec<Attempt>, StoreError> {
+    let mut tx = database.begin().await?;
+    let rows: Vec<AttemptRow> = sqlx::query_as(
+        "UPDATE attempts SET state = 'SENT', claim = $2, due = $4, sent = $3, updated = $3
+         WHERE (tenant, attempt_id) IN (
+             SELECT tenant, attempt_id FROM attempts
+             WHERE provider = $1 AND state = 'ARMED' AND due <= $3
+             ORDER BY due LIMIT $5 FOR UPDATE SKIP LOCKED)
+         RETURNING tenant, attempt_id, refund_id, order_id, payment_id, ordinal, provider,
+             payment_reference, currency, amount, state, reason, provider_refund, claim, due, sent,
+             absences, delays, updated",
+    )
+    .bind(claim.provider)
+    .bind(claim.claim)
+    .bind(claim.now.0)
+    .bind(claim.now.plus(claim.lease).0)
+    .bind(claim.limit)
+    .fetch_all(&mut *tx)
+    .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (tenants, refunds): (Vec<&str>, Vec<&str>) =
+        rows.iter().map(|row| (row.tenant.as_str(), row.refund_id.as_str())).unzip();
+    lock_refunds(&mut tx, &tenants, &refunds).await?;
+    sqlx::query(
+        "UPDATE refunds SET state = 'PROCESSING', version = version + 1, updated = $3
+         FROM UNNEST($1::text[], $2::text[]) AS k (tenant, id)
+         WHERE refunds.tenant = k.tenant AND refunds.refund_id = k.id
+           AND refunds.state = 'QUEUED'",
+    )
+    .bind(&tenants)
+    .bind(&refunds)
+    .bind(claim.now.0)
+    .execute(&mut *tx)
+    .await?;
+    database.commit(tx).await?;
+    attempts_from(rows)
+}
+
+pub(super) async fn claim_to_look_up(
+    database: &PostgresDatabase,
+    claim: &Claim<'_>,
+) -> Result<Vec<Attempt>, StoreError> {
+    let mut tx = database.begin().await?;
+    // A sent attempt that is due has lost its holder: nobody knows what the provider did.
+    let rows: Vec<AttemptRow> = sqlx::query_as(
+        "UPDATE attempts SET state = CASE state WHEN 'SENT' THEN 'UNKNOWN' ELSE state END,
+             claim = $2, due = $4, updated = $3
+         WHERE (tenant, attempt_id) IN (
+             SELECT tenant, attempt_id FROM attempts
+             WHERE provider = $1 AND state IN ('SENT', 'ACCEPTED', 'UNKNOWN') AND due <= $3
+             ORDER BY due LIMIT $5 FOR UPDATE SKIP LOCKED)
+         RETURNING tenant, attempt_id, refund_id, order_id, payment_id, ordinal, provider,
+             payment_reference, currency, amount, state, reason, provider_refund, claim, due, sent,
+             absences, delays, updated",
+    )
+    .bind(claim.provider)
+    .bind(claim.claim)
+    .bind(claim.now.0)
+    .bind(claim.now.plus(claim.lease).0)
+    .bind(claim.limit)
+    .fetch_all(&mut *tx)
+    .await?;
+    database.commit(tx).await?;
+    attempts_from(rows)
+}
+
+pub(super) async fn settle(
+    database: &PostgresDatabase,
+    findings: &[AttemptFinding],
+    ids: &dyn IdSource,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let (tenants, attempts): (Vec<&str>, Vec<&str>) =
+        findings.iter().map(|f| (f.tenant.as_str(), f.attempt.as_str())).unzip();
+    let mut tx = database.begin().await?;
+    let owners: Vec<(String, String)> = sqlx::query_as(
+        "SELECT DISTINCT a.tenant, a.refund_id
+         FROM UNNEST($1::text[], $2::text[]) AS k (tenant, id)
+         JOIN attempts a ON a.tenant = k.tenant AND a.attempt_id = k.id",
+    )
+    .bind(&tenants)
+    .bind(&attempts)
+    .fetch_all(&mut *tx)
+    .await?;
+    let keys: Vec<(&str, &str)> =
+        owners.iter().map(|(tenant, refund)| (tenant.as_str(), refund.as_str())).collect();
+    let (tenants, ids_of_refunds): (Vec<&str>, Vec<&str>) = keys.iter().copied().unzip();
+    lock_refunds(&mut tx, &tenants, &ids_of_refunds).await?;
+    // A look-up may be taking over an attempt whose lease has run out: who comes second sees it.
+    sqlx::query(
+        "SELECT 1 FROM attempts a
+         WHERE (a.tenant, a.refund_id) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))
+         ORDER BY a.attempt_id FOR UPDATE",
+    )
+    .bind(&tenants)
+    .bind(&ids_of_refunds)
+    .execute(&mut *tx)
+    .await?;
+    let held = refunds::load(&mut tx, &keys).await?;
+    let mut changes = Changes::default();
+    let applied = changes.settle(held, findings, ids, now);
+    write::write(&mut tx, &changes, ids, now).await?;
+    database.commit(tx).await?;
+    Ok(applied)
+}
+
+/// Locks refunds until the end of the transaction, in the order of their keys.
+async fn lock_refunds(
+    conn: &mut PgConnection,
+    tenants: &[&str],
+    refunds: &[&str],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "SELECT 1 FROM refunds r
+         WHERE (r.tenant, r.refund_id) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))
+         ORDER BY r.refund_id FOR UPDATE",
+    )
+    .bind(tenants)
+    .bind(refunds)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn hint(
+    database: &PostgresDatabase,
+    provider: &str,
+    provider_refund: &str,
+    attempt: Option<&str>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut tx = database.begin().await?;
+    // Attempts that somebody holds are left alone: their holder is about to know more.
+    let hinted = sqlx::query(
+        "UPDATE attempts SET due = $3
+         WHERE provider = $1 AND state IN ('ACCEPTED', 'UNKNOWN') AND claim = ''
+           AND ((provider_refund <> '' AND provider_refund = $2) OR attempt_id = $4)",
+    )
+    .bind(provider)
+    .bind(provider_refund)
+    .bind(now.0)
+    .bind(attempt)
+    .execute(&mut *tx)
+    .await?;
+    database.commit(tx).await?;
+    Ok(hinted.rows_affected() > 0)
+}
+
+pub(super) async fn next_due(
+    database: &PostgresDatabase,
+    provider: &str,
+) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<i64> = sqlx::query_scalar(
+        "SELECT min(due) FROM attempts
+         WHERE provider = $1 AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')",
+    )
+    .bind(provider)
+    .fetch_one(&database.pool)
+    .await?;
+    Ok(due.map(Timestamp))
+}

@@ -1,0 +1,295 @@
+//! The store on PostgreSQL: any number of writers, set-based statements fed with arrays.
+//!
+//! Invariant: what a transaction decides on, it has locked before: refunds, then payments, then
+//! lines, each in the order of their keys, so that two transactions never wait for each other.
+
+mod attempts;
+mod disruptions;
+mod orders;
+mod policies;
+mod refunds;
+mod write;
+
+use async_trait::async_trait;
+use redress_core::clock::Timestamp;
+use redress_core::id::{
+    DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
+};
+use redress_policy::Policy;
+use redress_store::{PostgresDatabase, StoreError};
+use sqlx::migrate::Migrator;
+
+use super::{
+    Claim, CreateOutcome, DisruptionFilter, ImportOutcome, ImportedOrder, ItemTerms, ItemTotals,
+    Listed, OrderFilter, Page, RefundFilter, RefundStore, RequestRecord, StoredReply,
+};
+use crate::domain::attempt::Attempt;
+use crate::domain::disruption::{Disruption, DisruptionEvent, Item, ItemPlan, ItemState};
+use crate::domain::ledger::CurrencySums;
+use crate::domain::order::{Contact, Order};
+use crate::domain::quote::Quote;
+use crate::domain::refund::Refund;
+use crate::domain::settle::AttemptFinding;
+
+/// The migrations of this service.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Refunds in a PostgreSQL database.
+#[derive(Debug)]
+pub struct PostgresStore {
+    database: PostgresDatabase,
+}
+
+impl PostgresStore {
+    /// A store over a connected and migrated database.
+    pub const fn new(database: PostgresDatabase) -> Self {
+        Self { database }
+    }
+}
+
+/// Cuts a list that was read one row too far.
+fn listed<T>(mut rows: Vec<T>, page: &Page, total: Option<i64>) -> Listed<T> {
+    let size = usize::try_from(page.size).unwrap_or(0);
+    let more = rows.len() > size;
+    rows.truncate(size);
+    Listed { rows, more, total }
+}
+
+#[async_trait]
+impl RefundStore for PostgresStore {
+    async fn import_orders(
+        &self,
+        tenant: &TenantId,
+        orders: &[ImportedOrder],
+        now: Timestamp,
+    ) -> Result<Vec<ImportOutcome>, StoreError> {
+        orders::import(&self.database, tenant, orders, now).await
+    }
+
+    async fn orders(&self, tenant: &TenantId, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {
+        orders::load(&mut *self.database.pool.acquire().await?, tenant, ids).await
+    }
+
+    async fn list_orders(
+        &self,
+        tenant: &TenantId,
+        filter: &OrderFilter,
+        page: &Page,
+    ) -> Result<Listed<Order>, StoreError> {
+        orders::list(&self.database, tenant, filter, page).await
+    }
+
+    async fn contacts(
+        &self,
+        tenant: &TenantId,
+        ids: &[OrderId],
+    ) -> Result<Vec<(OrderId, Contact, String)>, StoreError> {
+        orders::contacts(&self.database, tenant, ids).await
+    }
+
+    async fn apply_policy(
+        &self,
+        tenant: &TenantId,
+        policy: Policy,
+        now: Timestamp,
+    ) -> Result<Policy, StoreError> {
+        policies::apply(&self.database, tenant, policy, now).await
+    }
+
+    async fn policy(&self, tenant: &TenantId, id: &PolicyId) -> Result<Option<Policy>, StoreError> {
+        policies::newest(&mut *self.database.pool.acquire().await?, tenant, id).await
+    }
+
+    async fn policy_in_force(
+        &self,
+        tenant: &TenantId,
+        id: &PolicyId,
+        at: Timestamp,
+    ) -> Result<Option<Policy>, StoreError> {
+        policies::in_force(&self.database, tenant, id, at).await
+    }
+
+    async fn list_policies(
+        &self,
+        tenant: &TenantId,
+        page: &Page,
+    ) -> Result<Listed<Policy>, StoreError> {
+        policies::list(&self.database, tenant, page).await
+    }
+
+    async fn replay(
+        &self,
+        tenant: &TenantId,
+        method: &'static str,
+        request_id: &str,
+    ) -> Result<Option<StoredReply>, StoreError> {
+        refunds::replay(&self.database, tenant, method, request_id).await
+    }
+
+    async fn create_quote(
+        &self,
+        tenant: &TenantId,
+        quote: &Quote,
+        request: &RequestRecord,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        refunds::create_quote(&self.database, tenant, quote, request, now).await
+    }
+
+    async fn quote(
+        &self,
+        tenant: &TenantId,
+        id: &QuoteId,
+    ) -> Result<Option<(Quote, Option<RefundId>)>, StoreError> {
+        refunds::quote(&self.database, tenant, id).await
+    }
+
+    async fn create_refund(
+        &self,
+        refund: &Refund,
+        quote: &QuoteId,
+        request: &RequestRecord,
+        ids: &dyn IdSource,
+    ) -> Result<CreateOutcome, StoreError> {
+        refunds::create(&self.database, refund, quote, request, ids).await
+    }
+
+    async fn refund(&self, tenant: &TenantId, id: &RefundId) -> Result<Option<Refund>, StoreError> {
+        refunds::get(&self.database, tenant, id).await
+    }
+
+    async fn list_refunds(
+        &self,
+        tenant: &TenantId,
+        filter: &RefundFilter,
+        page: &Page,
+    ) -> Result<Listed<Refund>, StoreError> {
+        refunds::list(&self.database, tenant, filter, page).await
+    }
+
+    async fn claim_to_send(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError> {
+        attempts::claim_to_send(&self.database, claim).await
+    }
+
+    async fn claim_to_look_up(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError> {
+        attempts::claim_to_look_up(&self.database, claim).await
+    }
+
+    async fn settle(
+        &self,
+        findings: &[AttemptFinding],
+        ids: &dyn IdSource,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        attempts::settle(&self.database, findings, ids, now).await
+    }
+
+    async fn hint(
+        &self,
+        provider: &str,
+        provider_refund: &str,
+        attempt: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        attempts::hint(&self.database, provider, provider_refund, attempt, now).await
+    }
+
+    async fn next_due(&self, provider: &str) -> Result<Option<Timestamp>, StoreError> {
+        attempts::next_due(&self.database, provider).await
+    }
+
+    async fn orders_for_event(
+        &self,
+        tenant: &TenantId,
+        event: &EventId,
+        after: Option<&OrderId>,
+        limit: i64,
+    ) -> Result<Vec<Order>, StoreError> {
+        orders::for_event(&self.database, tenant, event, after, limit).await
+    }
+
+    async fn create_disruption(
+        &self,
+        disruption: &Disruption,
+        request: &RequestRecord,
+        ids: &dyn IdSource,
+    ) -> Result<(), StoreError> {
+        disruptions::create(&self.database, disruption, request, ids).await
+    }
+
+    async fn disruption(
+        &self,
+        tenant: &TenantId,
+        id: &DisruptionId,
+    ) -> Result<Option<Disruption>, StoreError> {
+        disruptions::get(&mut *self.database.pool.acquire().await?, tenant, id).await
+    }
+
+    async fn list_disruptions(
+        &self,
+        tenant: &TenantId,
+        filter: &DisruptionFilter,
+        page: &Page,
+    ) -> Result<Listed<Disruption>, StoreError> {
+        disruptions::list(&self.database, tenant, filter, page).await
+    }
+
+    async fn item_totals(
+        &self,
+        tenant: &TenantId,
+        id: &DisruptionId,
+    ) -> Result<Vec<ItemTotals>, StoreError> {
+        disruptions::item_totals(&self.database, tenant, id).await
+    }
+
+    async fn list_items(
+        &self,
+        tenant: &TenantId,
+        id: &DisruptionId,
+        state: Option<ItemState>,
+        page: &Page,
+    ) -> Result<Listed<Item>, StoreError> {
+        disruptions::list_items(&self.database, tenant, id, state, page).await
+    }
+
+    async fn freeze_items(
+        &self,
+        disruption: &Disruption,
+        plans: &[ItemPlan],
+    ) -> Result<(), StoreError> {
+        disruptions::freeze(&self.database, disruption, plans).await
+    }
+
+    async fn advance_disruption(
+        &self,
+        disruption: &Disruption,
+        event: DisruptionEvent,
+        expected_items: Option<i64>,
+        request: &RequestRecord,
+        ids: &dyn IdSource,
+    ) -> Result<Disruption, StoreError> {
+        disruptions::advance(&self.database, disruption, event, expected_items, request, ids).await
+    }
+
+    async fn start_items(
+        &self,
+        limit: i64,
+        terms: &ItemTerms,
+        ids: &dyn IdSource,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        disruptions::start_items(&self.database, limit, terms, ids, now).await
+    }
+
+    async fn complete_disruptions(
+        &self,
+        ids: &dyn IdSource,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        disruptions::complete(&self.database, ids, now).await
+    }
+
+    async fn ledger_sums(&self, tenant: &TenantId) -> Result<Vec<CurrencySums>, StoreError> {
+        refunds::ledger_sums(&self.database, tenant).await
+    }
+}

@@ -1,0 +1,329 @@
+//! Writing what a transaction has decided, set by set, on SQLite.
+
+use redress_core::clock::Timestamp;
+use redress_core::id::{IdSource, TenantId};
+use redress_store::{StoreError, idempotency, outbox};
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+
+use super::super::RequestRecord;
+use super::super::changes::Changes;
+use super::super::rows::encode_rows;
+use crate::domain::attempt::Attempt;
+use crate::domain::refund::Refund;
+use crate::events;
+
+/// Writes `changes` in the caller's transaction, its events included.
+pub(super) async fn write(
+    conn: &mut SqliteConnection,
+    changes: &Changes,
+    ids: &dyn IdSource,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    insert_refunds(conn, &changes.new_refunds).await?;
+    let of_new_refunds = changes.new_refunds.iter().flat_map(|refund| &refund.attempts);
+    let new_attempts: Vec<&Attempt> = of_new_refunds.chain(&changes.new_attempts).collect();
+    insert_attempts(conn, &new_attempts).await?;
+    update_refunds(conn, &changes.refunds).await?;
+    update_attempts(conn, &changes.attempts).await?;
+    add_to_counters(conn, changes).await?;
+    commit_lines(conn, changes).await?;
+    insert_postings(conn, changes, now).await?;
+    update_items(conn, changes).await?;
+    let events: Vec<_> = changes.facts.iter().map(|fact| events::encode(fact, ids, now)).collect();
+    outbox::append_sqlite(conn, &events).await
+}
+
+/// Records what a request was answered, in the caller's transaction.
+pub(super) async fn record_request(
+    conn: &mut SqliteConnection,
+    tenant: &TenantId,
+    request: &RequestRecord,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let record = idempotency::IdempotencyRecord {
+        tenant: tenant.clone(),
+        method: request.method.to_owned(),
+        request_id: request.request_id.clone(),
+        fingerprint: request.fingerprint.to_vec(),
+        response: request.response.clone(),
+        created: now,
+    };
+    idempotency::insert_sqlite(conn, &record).await
+}
+
+/// Runs a statement whose second and last parameter is its rows; nothing when there are none.
+async fn execute(
+    conn: &mut SqliteConnection,
+    statement: &'static str,
+    rows: &[Value],
+) -> Result<(), StoreError> {
+    if !rows.is_empty() {
+        sqlx::query(statement).bind(encode_rows(rows)?).execute(conn).await?;
+    }
+    Ok(())
+}
+
+async fn insert_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Result<(), StoreError> {
+    let rows: Vec<Value> = refunds
+        .iter()
+        .map(|refund| {
+            json!({
+                "tenant": refund.tenant,
+                "refund_id": refund.id,
+                "order_id": refund.order,
+                "customer": refund.customer,
+                "disruption_id": refund.disruption.as_ref().map(|d| &d.id),
+                "event_id": refund.disruption.as_ref().map(|d| &d.event),
+                "state": refund.state.as_str(),
+                "currency": refund.currency,
+                "requested": refund.requested,
+                "issued": refund.issued,
+                "lines": refund.lines,
+                "legal_deadline": refund.legal_deadline.0,
+                "expected_arrival": refund.expected_arrival.map(|at| at.0),
+                "reason": refund.reason.map(crate::domain::attempt::Reason::code),
+                "requester": refund.requester,
+                "traceparent": refund.traceparent,
+                "version": refund.version,
+                "created": refund.created.0,
+                "updated": refund.updated.0,
+            })
+        })
+        .collect();
+    execute(
+        conn,
+        "INSERT INTO refunds (tenant, refund_id, order_id, customer, disruption_id, event_id,
+             state, currency, requested, issued, lines, legal_deadline, expected_arrival, reason,
+             requester, traceparent, version, created, updated)
+         SELECT value->>'tenant', value->>'refund_id', value->>'order_id', value->>'customer',
+             value->>'disruption_id', value->>'event_id', value->>'state', value->>'currency',
+             value->>'requested', value->>'issued', CAST(value->>'lines' AS BLOB),
+             value->>'legal_deadline', value->>'expected_arrival', value->>'reason',
+             value->>'requester', value->>'traceparent', value->>'version', value->>'created',
+             value->>'updated'
+         FROM json_each($1)",
+        &rows,
+    )
+    .await
+}
+
+async fn insert_attempts(
+    conn: &mut SqliteConnection,
+    attempts: &[&Attempt],
+) -> Result<(), StoreError> {
+    let rows: Vec<Value> = attempts
+        .iter()
+        .map(|attempt| {
+            let mut row = changing_columns(attempt);
+            row["refund_id"] = json!(attempt.refund);
+            row["order_id"] = json!(attempt.order);
+            row["payment_id"] = json!(attempt.payment);
+            row["ordinal"] = json!(attempt.ordinal);
+            row["provider"] = json!(attempt.provider);
+            row["payment_reference"] = json!(attempt.payment_reference);
+            row["currency"] = json!(attempt.currency);
+            row["amount"] = json!(attempt.amount);
+            row
+        })
+        .collect();
+    execute(
+        conn,
+        "INSERT INTO attempts (tenant, attempt_id, refund_id, order_id, payment_id, ordinal,
+             provider, payment_reference, currency, amount, state, reason, provider_refund, claim,
+             due, sent, absences, delays, updated)
+         SELECT value->>'tenant', value->>'attempt_id', value->>'refund_id', value->>'order_id',
+             value->>'payment_id', value->>'ordinal', value->>'provider',
+             value->>'payment_reference', value->>'currency', value->>'amount', value->>'state',
+             value->>'reason', value->>'provider_refund', value->>'claim', value->>'due',
+             value->>'sent', value->>'absences', value->>'delays', value->>'updated'
+         FROM json_each($1)",
+        &rows,
+    )
+    .await
+}
+
+/// The key of an attempt and the columns that change during its life.
+fn changing_columns(attempt: &Attempt) -> Value {
+    json!({
+        "tenant": attempt.tenant,
+        "attempt_id": attempt.id,
+        "state": attempt.state.as_str(),
+        "reason": attempt.reason.map(crate::domain::attempt::Reason::code),
+        "provider_refund": attempt.provider_refund,
+        "claim": attempt.claim,
+        "due": attempt.due.0,
+        "sent": attempt.sent.0,
+        "absences": attempt.absences,
+        "delays": attempt.delays,
+        "updated": attempt.updated.0,
+    })
+}
+
+async fn update_attempts(
+    conn: &mut SqliteConnection,
+    attempts: &[Attempt],
+) -> Result<(), StoreError> {
+    let rows: Vec<Value> = attempts.iter().map(changing_columns).collect();
+    execute(
+        conn,
+        "UPDATE attempts SET state = v.value->>'state', reason = v.value->>'reason',
+             provider_refund = v.value->>'provider_refund', claim = v.value->>'claim',
+             due = v.value->>'due', sent = v.value->>'sent', absences = v.value->>'absences',
+             delays = v.value->>'delays', updated = v.value->>'updated'
+         FROM json_each($1) v
+         WHERE attempts.tenant = v.value->>'tenant'
+           AND attempts.attempt_id = v.value->>'attempt_id'",
+        &rows,
+    )
+    .await
+}
+
+async fn update_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Result<(), StoreError> {
+    let rows: Vec<Value> = refunds
+        .iter()
+        .map(|refund| {
+            json!({
+                "tenant": refund.tenant,
+                "refund_id": refund.id,
+                "state": refund.state.as_str(),
+                "issued": refund.issued,
+                "reason": refund.reason.map(crate::domain::attempt::Reason::code),
+                "version": refund.version,
+                "updated": refund.updated.0,
+            })
+        })
+        .collect();
+    execute(
+        conn,
+        "UPDATE refunds SET state = v.value->>'state', issued = v.value->>'issued',
+             reason = v.value->>'reason', version = v.value->>'version',
+             updated = v.value->>'updated'
+         FROM json_each($1) v
+         WHERE refunds.tenant = v.value->>'tenant' AND refunds.refund_id = v.value->>'refund_id'",
+        &rows,
+    )
+    .await
+}
+
+async fn add_to_counters(conn: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
+    let rows: Vec<Value> = changes
+        .counters
+        .iter()
+        .map(|row| {
+            json!({
+                "tenant": row.tenant,
+                "order_id": row.order,
+                "payment_id": row.payment,
+                "reserved": row.change.reserved,
+                "refunded": row.change.refunded,
+            })
+        })
+        .collect();
+    // Summed first: two attempts of one set may draw on one payment.
+    execute(
+        conn,
+        "UPDATE payments SET reserved = payments.reserved + v.reserved,
+             refunded = payments.refunded + v.refunded
+         FROM (SELECT value->>'tenant' AS tenant, value->>'order_id' AS order_id,
+                      value->>'payment_id' AS payment_id, sum(value->>'reserved') AS reserved,
+                      sum(value->>'refunded') AS refunded
+               FROM json_each($1) GROUP BY 1, 2, 3) v
+         WHERE payments.tenant = v.tenant AND payments.order_id = v.order_id
+           AND payments.payment_id = v.payment_id",
+        &rows,
+    )
+    .await
+}
+
+async fn commit_lines(conn: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
+    let rows: Vec<Value> = changes
+        .lines
+        .iter()
+        .map(|row| {
+            json!({
+                "tenant": row.tenant,
+                "order_id": row.order,
+                "line_id": row.line,
+                "amount": row.amount,
+            })
+        })
+        .collect();
+    execute(
+        conn,
+        "UPDATE order_lines SET committed = committed + (v.value->>'amount')
+         FROM json_each($1) v
+         WHERE order_lines.tenant = v.value->>'tenant'
+           AND order_lines.order_id = v.value->>'order_id'
+           AND order_lines.line_id = v.value->>'line_id'",
+        &rows,
+    )
+    .await
+}
+
+async fn insert_postings(
+    conn: &mut SqliteConnection,
+    changes: &Changes,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let rows: Vec<Value> = changes
+        .postings
+        .iter()
+        .map(|posting| {
+            json!({
+                "tenant": posting.tenant,
+                "attempt_id": posting.attempt,
+                "phase": posting.kind.phase(),
+                "kind": posting.kind.as_str(),
+                "refund_id": posting.refund,
+                "debit": posting.debit,
+                "credit": posting.credit,
+                "currency": posting.currency,
+                "amount": posting.amount,
+                "created": now.0,
+            })
+        })
+        .collect();
+    execute(
+        conn,
+        "INSERT INTO postings (tenant, attempt_id, phase, kind, refund_id, debit, credit, currency,
+             amount, created)
+         SELECT value->>'tenant', value->>'attempt_id', value->>'phase', value->>'kind',
+             value->>'refund_id', value->>'debit', value->>'credit', value->>'currency',
+             value->>'amount', value->>'created'
+         FROM json_each($1)",
+        &rows,
+    )
+    .await
+}
+
+async fn update_items(conn: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
+    let rows: Vec<Value> = changes
+        .items
+        .iter()
+        .map(|item| {
+            json!({
+                "tenant": item.tenant,
+                "disruption_id": item.disruption,
+                "order_id": item.order,
+                "state": item.state.as_str(),
+                "refund_id": item.refund,
+                "issued": item.issued,
+                "reason_code": item.needs.reason_code,
+                "next_action": item.needs.next_action,
+            })
+        })
+        .collect();
+    execute(
+        conn,
+        "UPDATE disruption_items SET state = v.value->>'state', refund_id = v.value->>'refund_id',
+             issued = v.value->>'issued', reason_code = v.value->>'reason_code',
+             next_action = v.value->>'next_action'
+         FROM json_each($1) v
+         WHERE disruption_items.tenant = v.value->>'tenant'
+           AND disruption_items.disruption_id = v.value->>'disruption_id'
+           AND disruption_items.order_id = v.value->>'order_id'",
+        &rows,
+    )
+    .await
+}
