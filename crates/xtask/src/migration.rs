@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::gate::Outcome;
-use crate::tidy::migrations::{DATABASES, is_verb_noun, number_of};
+use crate::tidy::migrations::{DATABASES, is_verb_noun, number_of, numbers_of};
 
 /// Creates both files and prints their paths.
 pub(crate) fn create(root: &Path, service: &str, verb_noun: &str) -> Result<Outcome> {
@@ -23,11 +23,14 @@ pub(crate) fn create(root: &Path, service: &str, verb_noun: &str) -> Result<Outc
         "`{service}` is no crate: there is no {}/Cargo.toml",
         folder.parent().unwrap_or(&folder).display()
     );
-    let mut last = 0;
+    let allowed = numbers_of(service);
+    let mut last = allowed.start() - 1;
     for database in DATABASES {
         last = last.max(last_number(&folder.join(database))?);
     }
-    let name = format!("{:04}_{verb_noun}.sql", last + 1);
+    let number = last + 1;
+    ensure!(allowed.contains(&number), "`{service}` has used up its numbers, which end at {last}");
+    let name = format!("{number:04}_{verb_noun}.sql");
     let title = verb_noun.replace('_', " ");
     for database in DATABASES {
         let file = folder.join(database).join(&name);
@@ -69,10 +72,10 @@ mod tests {
         let root = repository();
         let folder = root.path().join("crates/refunds/migrations");
         create(root.path(), "refunds", "create_orders").unwrap();
-        fs::write(folder.join("sqlite/0007_add_payouts.sql"), "").unwrap();
+        fs::write(folder.join("sqlite/0107_add_payouts.sql"), "").unwrap();
         create(root.path(), "refunds", "add_index").unwrap();
         for database in DATABASES {
-            for name in ["0001_create_orders.sql", "0008_add_index.sql"] {
+            for name in ["0100_create_orders.sql", "0108_add_index.sql"] {
                 assert!(folder.join(database).join(name).is_file(), "{database}/{name}");
             }
         }

@@ -1,9 +1,11 @@
 //! Migrations come in pairs: the same numbers and names for both databases.
 //!
 //! Invariant: in each crate with migrations, the two folders hold files of the same names, numbered
-//! one after the other without a gap or a repetition.
+//! one after the other without a gap or a repetition. A database knows the migrations of `store`
+//! and of its service as one history, so the first 99 numbers belong to `store`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use super::{Finding, tree::Tree};
 
@@ -33,7 +35,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
             let none = BTreeSet::new();
             let names = databases.get(database).unwrap_or(&none);
             let start = format!("{folder}/migrations/{database}");
-            numbers(&start, names, &mut findings);
+            numbers(&start, numbers_of(folder), names, &mut findings);
             for other in databases.values().flatten().filter(|name| !names.contains(*name)) {
                 let message = "is missing: the other database has it".to_owned();
                 findings.push(Finding::of_file("migrations", format!("{start}/{other}"), message));
@@ -49,8 +51,18 @@ fn split(path: &str) -> Option<(&str, &str)> {
     path.split_once("/migrations/").filter(|(folder, _)| folder.matches('/').count() == 1)
 }
 
-fn numbers(start: &str, names: &BTreeSet<&str>, findings: &mut Vec<Finding>) {
-    let mut last: Option<u32> = None;
+/// The numbers that the migrations of a crate may have, by its folder.
+pub(crate) fn numbers_of(folder: &str) -> RangeInclusive<u32> {
+    if folder.ends_with("store") { 1..=99 } else { 100..=9999 }
+}
+
+fn numbers(
+    start: &str,
+    allowed: RangeInclusive<u32>,
+    names: &BTreeSet<&str>,
+    findings: &mut Vec<Finding>,
+) {
+    let mut expected = *allowed.start();
     for name in names {
         let path = format!("{start}/{name}");
         let Some(number) = number_of(name) else {
@@ -58,11 +70,15 @@ fn numbers(start: &str, names: &BTreeSet<&str>, findings: &mut Vec<Finding>) {
             findings.push(Finding::of_file("migrations", path, message));
             continue;
         };
-        if let Some(last) = last.filter(|last| number != last + 1) {
-            let message = format!("number {number:04} does not follow {last:04}");
+        if number != expected || !allowed.contains(&number) {
+            let message = format!(
+                "number {number:04} stands where {expected:04} is due ({:04} to {:04} here)",
+                allowed.start(),
+                allowed.end()
+            );
             findings.push(Finding::of_file("migrations", path, message));
         }
-        last = Some(number);
+        expected = number + 1;
     }
 }
 
@@ -93,10 +109,10 @@ mod tests {
     #[test]
     fn pairs_in_order_are_right() {
         let paths = [
-            "crates/refunds/migrations/sqlite/0001_create_orders.sql",
-            "crates/refunds/migrations/postgres/0001_create_orders.sql",
-            "crates/refunds/migrations/sqlite/0002_add_payouts.sql",
-            "crates/refunds/migrations/postgres/0002_add_payouts.sql",
+            "crates/refunds/migrations/sqlite/0100_create_orders.sql",
+            "crates/refunds/migrations/postgres/0100_create_orders.sql",
+            "crates/refunds/migrations/sqlite/0101_add_payouts.sql",
+            "crates/refunds/migrations/postgres/0101_add_payouts.sql",
             "docs/migrations/notes.md",
         ];
         assert_eq!(found(&paths), [""; 0]);
@@ -104,17 +120,17 @@ mod tests {
 
     #[test]
     fn a_missing_twin_is_named() {
-        let found = found(&["crates/refunds/migrations/sqlite/0001_create_orders.sql"]);
+        let found = found(&["crates/refunds/migrations/sqlite/0100_create_orders.sql"]);
         assert_eq!(found.len(), 1);
-        let path = "crates/refunds/migrations/postgres/0001_create_orders.sql";
+        let path = "crates/refunds/migrations/postgres/0100_create_orders.sql";
         assert!(found[0].contains(path), "{found:?}");
     }
 
     #[test]
     fn different_names_of_one_number_are_two_missing_twins() {
         let paths = [
-            "crates/refunds/migrations/sqlite/0001_create_orders.sql",
-            "crates/refunds/migrations/postgres/0001_create_refunds.sql",
+            "crates/refunds/migrations/sqlite/0100_create_orders.sql",
+            "crates/refunds/migrations/postgres/0100_create_refunds.sql",
         ];
         assert_eq!(found(&paths).len(), 2);
     }
@@ -122,9 +138,9 @@ mod tests {
     #[test]
     fn gaps_repetitions_and_bad_names_are_found_in_each_tree() {
         for bad in
-            ["0003_add_payouts.sql", "0001_add_payouts.sql", "2_add_payouts.sql", "0002_Add.sql"]
+            ["0102_add_payouts.sql", "0100_add_payouts.sql", "101_add_payouts.sql", "0101_Add.sql"]
         {
-            let files = ["0001_create_orders.sql", bad].map(|name| {
+            let files = ["0100_create_orders.sql", bad].map(|name| {
                 DATABASES.map(|database| format!("crates/refunds/migrations/{database}/{name}"))
             });
             let files: Vec<&str> = files.iter().flatten().map(String::as_str).collect();
@@ -133,8 +149,24 @@ mod tests {
     }
 
     #[test]
+    fn the_first_99_numbers_belong_to_the_store() {
+        let pair = |folder: &str, name: &str| {
+            DATABASES.map(|database| format!("crates/{folder}/migrations/{database}/{name}"))
+        };
+        for (folder, name, findings) in [
+            ("store", "0001_create_platform.sql", 0),
+            ("store", "0100_create_platform.sql", 2),
+            ("store", "0002_create_platform.sql", 2),
+            ("refunds", "0001_create_refunds.sql", 2),
+        ] {
+            let [one, other] = pair(folder, name);
+            assert_eq!(found(&[&one, &other]).len(), findings, "{folder}/{name}");
+        }
+    }
+
+    #[test]
     fn a_file_beside_the_two_folders_is_found() {
-        assert_eq!(found(&["crates/refunds/migrations/0001_create_orders.sql"]).len(), 1);
-        assert_eq!(found(&["crates/refunds/migrations/mysql/0001_create_orders.sql"]).len(), 1);
+        assert_eq!(found(&["crates/refunds/migrations/0100_create_orders.sql"]).len(), 1);
+        assert_eq!(found(&["crates/refunds/migrations/mysql/0100_create_orders.sql"]).len(), 1);
     }
 }
