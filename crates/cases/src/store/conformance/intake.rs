@@ -1,0 +1,114 @@
+//! Cases open from what the inbox delivers.
+
+use redress_core::id::TenantId;
+use redress_store::StoreError;
+
+use super::{Fixture, open_fixture};
+use crate::domain::state::State;
+use crate::events::sample::{changed, settled};
+
+redress_testkit::conformance! {
+    open = open_fixture;
+    a_call_for_a_person_opens_one_case,
+    what_needs_nobody_moves_only_the_cursor,
+    a_fact_that_is_told_again_opens_nothing,
+    two_facts_about_one_refund_meet_in_one_case,
+    orders_without_a_refund_get_a_case_each,
+    two_tenants_with_the_same_ids_get_a_case_each,
+    an_unreadable_fact_is_parked_and_the_rest_goes_on,
+    a_thousand_facts_open_a_thousand_cases,
+    racing_partitions_open_one_case_for_each_origin,
+}
+
+async fn a_call_for_a_person_opens_one_case(fixture: Fixture) {
+    assert_eq!(fixture.deliver(3, 0, vec![settled(|_| ())]).await, 1);
+    let cases = fixture.cases("arena").await;
+    assert_eq!(cases.len(), 1);
+    assert_eq!((cases[0].state(), cases[0].outstanding.minor_units), (State::Open, 600));
+}
+
+async fn what_needs_nobody_moves_only_the_cursor(fixture: Fixture) {
+    let paid = settled(|fact| fact.outcome = "SUCCEEDED".to_owned());
+    let queued = changed(|fact| fact.state = "QUEUED".to_owned());
+    assert_eq!(fixture.deliver(3, 0, vec![paid, queued]).await, 2);
+    assert_eq!(fixture.cases("arena").await, []);
+}
+
+async fn a_fact_that_is_told_again_opens_nothing(fixture: Fixture) {
+    fixture.deliver(3, 0, vec![settled(|_| ()), settled(|_| ())]).await;
+    fixture.deliver(3, 0, vec![settled(|_| ())]).await;
+    fixture.deliver(3, 2, vec![settled(|_| ())]).await;
+    fixture.deliver(4, 0, vec![settled(|fact| fact.issued = None), settled(|_| ())]).await;
+    let cases = fixture.cases("arena").await;
+    assert_eq!(cases.len(), 1);
+    assert_eq!(cases[0].id.as_str(), "00000001", "the first telling opened it");
+}
+
+async fn two_facts_about_one_refund_meet_in_one_case(fixture: Fixture) {
+    fixture.deliver(3, 0, vec![changed(|_| ())]).await;
+    fixture.deliver(4, 0, vec![settled(|_| ())]).await;
+    assert_eq!(fixture.cases("arena").await.len(), 1);
+}
+
+async fn orders_without_a_refund_get_a_case_each(fixture: Fixture) {
+    let order = |name: &str| {
+        settled(|fact| {
+            fact.refund.clear();
+            fact.order = format!("orders/{name}");
+        })
+    };
+    fixture.deliver(3, 0, vec![order("o1"), order("o2"), order("o1")]).await;
+    assert_eq!(fixture.cases("arena").await.len(), 2);
+}
+
+async fn two_tenants_with_the_same_ids_get_a_case_each(fixture: Fixture) {
+    let mut other = settled(|_| ());
+    other.tenant = TenantId::new("other").unwrap();
+    fixture.deliver(3, 0, vec![settled(|_| ()), other]).await;
+    assert_eq!(fixture.cases("arena").await.len(), 1);
+    assert_eq!(fixture.cases("other").await.len(), 1);
+}
+
+async fn an_unreadable_fact_is_parked_and_the_rest_goes_on(fixture: Fixture) {
+    let events = vec![
+        settled(|fact| fact.requested = None),
+        settled(|fact| {
+            fact.refund = "refunds/r2".to_owned();
+            fact.order = "orders/o2".to_owned();
+        }),
+    ];
+    assert_eq!(fixture.deliver(3, 0, events).await, 2);
+    let cases = fixture.cases("arena").await;
+    assert_eq!(cases.len(), 1);
+    assert_eq!(cases[0].order.as_str(), "o2");
+    let parked = parked(&fixture).await.unwrap();
+    assert_eq!(parked, [(1, "requested: value is required".to_owned())]);
+}
+
+/// Position and error of what is parked.
+async fn parked(fixture: &Fixture) -> Result<Vec<(i64, String)>, StoreError> {
+    const PARKED: &str = "SELECT position, error FROM parked_events ORDER BY position";
+    Ok(match &fixture.database {
+        redress_store::Database::Sqlite(database) => {
+            sqlx::query_as(PARKED).fetch_all(&database.read).await?
+        }
+        redress_store::Database::Postgres(database) => {
+            sqlx::query_as(PARKED).fetch_all(&database.pool).await?
+        }
+    })
+}
+
+async fn a_thousand_facts_open_a_thousand_cases(fixture: Fixture) {
+    let events = (0..1000).map(|n| settled(|fact| fact.refund = format!("refunds/r{n}"))).collect();
+    assert_eq!(fixture.deliver(3, 0, events).await, 1000);
+    assert_eq!(fixture.cases("arena").await.len(), 1000);
+}
+
+async fn racing_partitions_open_one_case_for_each_origin(fixture: Fixture) {
+    let refund = |n: usize| settled(move |fact| fact.refund = format!("refunds/r{n}"));
+    let forwards = (0..50).map(refund).collect();
+    let backwards = (0..50).rev().map(refund).collect();
+    let both = tokio::join!(fixture.deliver(3, 0, forwards), fixture.deliver(4, 0, backwards));
+    assert_eq!(both, (50, 50));
+    assert_eq!(fixture.cases("arena").await.len(), 50);
+}
