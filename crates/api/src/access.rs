@@ -103,3 +103,45 @@ const fn role(role: pb::Role) -> Option<Role> {
         pb::Role::Service => Role::Service,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_contracts_has_a_rule() {
+        let table = AccessTable::from_descriptors().unwrap();
+        let open: Vec<&str> = table
+            .methods()
+            .filter(|(_, rule)| rule.roles.is_empty())
+            .map(|(path, _)| path)
+            .collect();
+        assert_eq!(open, Vec::<&str>::new(), "methods that nobody can call");
+        assert!(table.methods().count() >= 25, "the table misses services");
+    }
+
+    #[test]
+    fn rules_are_those_of_the_contracts() {
+        let table = AccessTable::from_descriptors().unwrap();
+        let deliver = table.rule("/redress.events.v1.EventSinkService/Deliver").unwrap();
+        assert_eq!(deliver.roles, [Role::Service]);
+        assert!(deliver.unary_request && deliver.batch_request);
+        let apply = table.rule("/redress.common.v1.TenantService/ApplyTenant").unwrap();
+        assert_eq!(apply.roles, [Role::Platform]);
+        assert!(!apply.batch_request);
+    }
+
+    #[test]
+    fn what_is_not_listed_is_denied() {
+        let table = AccessTable::from_descriptors().unwrap();
+        let caller = Caller {
+            tenant: redress_core::id::TenantId::new("arena").unwrap(),
+            subject: "root".to_owned(),
+            issuer: "test".to_owned(),
+            roles: vec![Role::Customer],
+        };
+        assert!(!table.allows("/redress.events.v1.EventSinkService/Deliver", &caller));
+        assert!(!table.allows("/redress.common.v1.TenantService/DropTenant", &caller));
+        assert!(!table.allows("", &caller));
+    }
+}

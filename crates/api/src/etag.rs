@@ -25,3 +25,23 @@ pub fn check_etag(sent: &str, name: &str, version: i64) -> Result<(), ApiError> 
     }
     Err(ApiError::EtagMismatch { name: name.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etag_follows_name_and_version() {
+        assert_eq!(etag("cases/1", 1), etag("cases/1", 1));
+        assert_ne!(etag("cases/1", 1), etag("cases/1", 2));
+        assert_ne!(etag("cases/1", 1), etag("cases/2", 1));
+    }
+
+    #[test]
+    fn a_stale_etag_is_refused_and_an_empty_one_skips_the_check() {
+        assert!(check_etag("", "cases/1", 2).is_ok());
+        assert!(check_etag(&etag("cases/1", 2), "cases/1", 2).is_ok());
+        let stale = check_etag(&etag("cases/1", 1), "cases/1", 2);
+        assert!(matches!(stale, Err(ApiError::EtagMismatch { name }) if name == "cases/1"));
+    }
+}

@@ -124,3 +124,94 @@ fn refusal(error: HandleError) -> Status {
         HandleError::Port(error) => error.into(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use redress_core::caller::{Caller, Role};
+    use redress_core::clock::Timestamp;
+    use tonic::Code;
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    fn event(position: i64) -> Event {
+        Event {
+            id: format!("e{position}"),
+            tenant: TenantId::new("arena").unwrap(),
+            event_type: "redress.events.v1.RefundStateChanged".to_owned(),
+            subject: "refunds/1".to_owned(),
+            time: Timestamp(1_700_000_000_123_456),
+            payload_version: 1,
+            payload: vec![1, 2, 3],
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+            position,
+        }
+    }
+
+    fn batch(positions: &[i64]) -> EventBatch {
+        let events = positions.iter().copied().map(event).collect();
+        EventBatch { source: "refunds".to_owned(), partition: 3, events }
+    }
+
+    #[test]
+    fn a_batch_survives_the_way_there_and_back() {
+        let there = batch(&[5, 6, 7]);
+        assert_eq!(batch_from_proto(batch_to_proto(&there)).unwrap(), there);
+    }
+
+    #[test]
+    fn holes_and_repetitions_inside_a_batch_are_refused_by_name() {
+        for positions in [&[1, 3][..], &[1, 1], &[2, 1]] {
+            let error = batch_from_proto(batch_to_proto(&batch(positions))).unwrap_err();
+            let ApiError::InvalidArgument { violations, .. } = error else { panic!("{error:?}") };
+            assert_eq!(violations[0].field, "events[1].position");
+        }
+    }
+
+    /// Takes position 5 next; keeps what it was given.
+    #[derive(Default)]
+    struct Recorder(Mutex<Vec<EventBatch>>);
+
+    #[async_trait]
+    impl EventHandler for Recorder {
+        async fn handle(&self, batch: EventBatch) -> Result<i64, HandleError> {
+            let last = batch.events.last().map_or(4, |event| event.position);
+            if batch.events[0].position > 5 {
+                return Err(HandleError::Gap { expected: 5 });
+            }
+            self.0.lock().unwrap().push(batch);
+            Ok(last)
+        }
+    }
+
+    async fn deliver(sink: &EventSinkGrpc, batch: &EventBatch) -> Result<i64, Status> {
+        let mut request = Request::new(batch_to_proto(batch));
+        request.extensions_mut().insert(Caller {
+            tenant: TenantId::new("suite").unwrap(),
+            subject: "refunds".to_owned(),
+            issuer: "test".to_owned(),
+            roles: vec![Role::Service],
+        });
+        sink.deliver(request).await.map(|response| response.into_inner().position)
+    }
+
+    #[tokio::test]
+    async fn good_batches_reach_the_handler_and_gaps_name_the_way_back() {
+        let recorder = Arc::new(Recorder::default());
+        let sink = EventSinkGrpc::new(recorder.clone());
+        assert_eq!(deliver(&sink, &batch(&[5, 6])).await.unwrap(), 6);
+        assert_eq!(*recorder.0.lock().unwrap(), [batch(&[5, 6])]);
+
+        let status = deliver(&sink, &batch(&[9])).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(info.reason, "EVENT_GAP");
+        assert_eq!(info.metadata["expected_position"], "5");
+
+        let status = deliver(&sink, &batch(&[])).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+    }
+}

@@ -147,3 +147,73 @@ impl Parser<'_> {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FIELDS: &[&str] = &["order", "state"];
+
+    fn parse(text: &str) -> Result<Vec<(&'static str, String)>, String> {
+        match Filter::parse(text, FIELDS) {
+            Ok(filter) => Ok(filter.terms().to_vec()),
+            Err(ApiError::InvalidArgument { violations, .. }) => {
+                assert_eq!(violations[0].field, "filter");
+                Err(violations[0].description.clone())
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn good_filters_give_their_pairs() {
+        let order = ("order", "orders/A-1".to_owned());
+        let state = ("state", "QUEUED".to_owned());
+        assert_eq!(parse(""), Ok(vec![]));
+        assert_eq!(parse("  "), Ok(vec![]));
+        assert_eq!(parse("order = \"orders/A-1\""), Ok(vec![order.clone()]));
+        assert_eq!(parse("state=QUEUED AND order=orders/A-1"), Ok(vec![state, order]));
+        assert_eq!(
+            parse(r#"state = "a \"b\" \\ AND c""#),
+            Ok(vec![("state", r#"a "b" \ AND c"#.to_owned())])
+        );
+    }
+
+    #[test]
+    fn everything_else_is_refused_with_its_position() {
+        for (text, what) in [
+            ("colour = red", "unknown field at character 1;"),
+            ("state", "expected = at character 6;"),
+            ("state =", "expected a value at character 8;"),
+            ("state = \"open", "unclosed quote at character 9;"),
+            ("state = a OR order = b", "expected AND at character 11;"),
+            ("state = a order = b", "expected AND at character 11;"),
+            ("state = \"a\"AND order = b", "expected AND at character 12;"),
+            ("state = a AND", "expected a field at character 14;"),
+            ("state = a AND state = b", "a field stands twice at character 15;"),
+            ("state > a", "expected = at character 7;"),
+            ("NOT state = a", "unknown field at character 1;"),
+            ("state = \"\\n\"", "unknown escape at character 11;"),
+            ("(state = a)", "expected a field at character 1;"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(what), "{text}: {error}");
+            assert!(error.ends_with("with fields: order, state"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_survives_quoting(value in "\\PC*") {
+            let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+            prop_assert_eq!(parse(&format!("state = \"{quoted}\"")), Ok(vec![("state", value)]));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC*") {
+            drop(parse(&text));
+        }
+    }
+}

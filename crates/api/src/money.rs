@@ -27,3 +27,33 @@ pub fn required(money: Option<&pb::Money>, field: &str) -> Result<Money, FieldVi
     let money = money.ok_or_else(|| FieldViolation::new(field, "value is required"))?;
     from_proto(money, field)
 }
+
+#[cfg(test)]
+mod tests {
+    use redress_core::money::MAX_MINOR_UNITS;
+
+    use super::*;
+
+    fn wire(code: &str, minor_units: i64) -> pb::Money {
+        pb::Money { currency_code: code.to_owned(), minor_units }
+    }
+
+    #[test]
+    fn amounts_survive_the_way_there_and_back() {
+        for (code, minor) in [("EUR", 10781), ("JPY", 500), ("KWD", -1), ("CNY", MAX_MINOR_UNITS)] {
+            let money = from_proto(&wire(code, minor), "gross").unwrap();
+            assert_eq!(to_proto(money), wire(code, minor));
+        }
+    }
+
+    #[test]
+    fn bad_amounts_name_their_field() {
+        let field = |money: Option<&pb::Money>| required(money, "gross").unwrap_err().field;
+        assert_eq!(field(None), "gross");
+        assert_eq!(field(Some(&wire("XXX", 1))), "gross.currency_code");
+        assert_eq!(field(Some(&wire("eur", 1))), "gross.currency_code");
+        assert_eq!(field(Some(&wire("EUR", MAX_MINOR_UNITS + 1))), "gross.minor_units");
+        assert_eq!(field(Some(&wire("EUR", -MAX_MINOR_UNITS - 1))), "gross.minor_units");
+        assert_eq!(field(Some(&wire("EUR", i64::MIN))), "gross.minor_units");
+    }
+}

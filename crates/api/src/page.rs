@@ -133,3 +133,82 @@ fn open(token: &str, arguments_hash: &[u8]) -> Result<Vec<String>, ApiError> {
     }
     Ok(token.last_key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METHOD: &str = "redress.refunds.v1.OrderService/ListOrders";
+
+    /// What version 1 of the format looks like on the wire. Callers keep tokens across upgrades:
+    /// this never changes, a new format gets a new version beside it.
+    const GOLDEN: &str = "CAESELcUx2XdhoZdOpfGOFODiIMaBVpRUjNU";
+
+    fn tenant(id: &str) -> TenantId {
+        TenantId::new(id).unwrap()
+    }
+
+    fn read(token: &str) -> Result<Page, ApiError> {
+        Page::read(&tenant("arena"), METHOD, &["event = derby"], 0, token)
+    }
+
+    fn refused_field(result: Result<Page, ApiError>) -> String {
+        match result.unwrap_err() {
+            ApiError::InvalidArgument { violations, .. } => violations[0].field.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn tokens_of_version_1_stay_readable_and_unchanged() {
+        assert_eq!(read("").unwrap().token_after(&["ZQR3T"]), GOLDEN);
+        assert_eq!(read(GOLDEN).unwrap().after_key(), Some("ZQR3T"));
+    }
+
+    #[test]
+    fn sizes_are_defaulted_capped_and_never_negative() {
+        let size =
+            |asked| Page::read(&tenant("arena"), METHOD, &[], asked, "").map(|page| page.size);
+        assert_eq!(size(0).unwrap(), 50);
+        assert_eq!(size(7).unwrap(), 7);
+        assert_eq!(size(5000).unwrap(), 1000);
+        assert_eq!(refused_field(Page::read(&tenant("arena"), METHOD, &[], -1, "")), "page_size");
+    }
+
+    #[test]
+    fn a_token_opens_only_where_it_was_made() {
+        let token = read("").unwrap().token_after(&["ZQR3T", "2"]);
+        assert_eq!(read(&token).unwrap().after, Some(vec!["ZQR3T".to_owned(), "2".to_owned()]));
+        let arguments = ["event = derby"];
+        for (id, method, arguments) in [
+            ("other", METHOD, &arguments[..]),
+            ("arena", "redress.refunds.v1.RefundService/ListRefunds", &arguments[..]),
+            ("arena", METHOD, &[]),
+            ("arena", METHOD, &["event = ", "derby"]),
+        ] {
+            let page = Page::read(&tenant(id), method, arguments, 0, &token);
+            assert_eq!(refused_field(page), "page_token");
+        }
+    }
+
+    #[test]
+    fn garbage_is_refused_by_name() {
+        let cut = &GOLDEN[..GOLDEN.len() - 4];
+        for token in ["x", "====", "AAAA", "ä", "CAI", cut, &format!("{GOLDEN}A")] {
+            assert_eq!(refused_field(read(token)), "page_token", "{token}");
+        }
+    }
+
+    #[test]
+    fn the_last_page_has_no_token() {
+        let page = Page::read(&tenant("arena"), METHOD, &[], 2, "").unwrap();
+        let key = |row: &u32| vec![row.to_string()];
+        let mut rows = vec![1, 2];
+        assert_eq!(page.finish(&mut rows, key), "");
+        let mut rows = vec![1, 2, 3];
+        let token = page.finish(&mut rows, key);
+        assert_eq!(rows, [1, 2]);
+        let next = Page::read(&tenant("arena"), METHOD, &[], 2, &token).unwrap();
+        assert_eq!(next.after_key(), Some("2"));
+    }
+}

@@ -70,3 +70,33 @@ pub fn reused() -> ApiError {
         )],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redress_proto::common::v1::GetTenantRequest;
+
+    use super::*;
+
+    const METHOD: &str = "redress.common.v1.TenantService/GetTenant";
+    const ID: &str = "0198A0C4-7D2B-7C11-8C6E-2F0C7E5D1A10";
+
+    fn key(id: &str, name: &str) -> RequestKey {
+        let tenant = TenantId::new("arena").unwrap();
+        RequestKey::new(&tenant, METHOD, id, &GetTenantRequest { name: name.to_owned() })
+    }
+
+    #[test]
+    fn the_same_body_replays_and_another_is_refused() {
+        let stored = key(ID, "tenants/arena").fingerprint;
+        assert!(key(ID, "tenants/arena").check_stored(&stored).is_ok());
+        let error = key(ID, "tenants/other").check_stored(&stored).unwrap_err();
+        assert!(matches!(error, ApiError::InvalidArgument { reason: "REQUEST_ID_REUSED", .. }));
+    }
+
+    #[test]
+    fn ids_are_compared_without_case_and_methods_do_not_mix() {
+        assert_eq!(key(ID, "a").request_id, key(&ID.to_lowercase(), "a").request_id);
+        let message = GetTenantRequest::default();
+        assert_ne!(fingerprint("a", &message), fingerprint("b", &message));
+    }
+}

@@ -113,3 +113,81 @@ pub fn chain(mut next: Option<&(dyn Error + 'static)>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::error::ApiError;
+    use crate::ports::PortError;
+
+    /// Everything a client sees of a status, in a form that can be pinned.
+    fn seen(status: &Status) -> String {
+        let details = status.get_error_details();
+        let mut lines = vec![format!("{:?}: {}", status.code(), status.message())];
+        if let Some(info) = details.error_info() {
+            let mut metadata: Vec<_> = info.metadata.iter().collect();
+            metadata.sort();
+            lines.push(format!("ErrorInfo {} {} {metadata:?}", info.domain, info.reason));
+        }
+        for violation in details.bad_request().iter().flat_map(|bad| &bad.field_violations) {
+            let (field, reason) = (&violation.field, &violation.reason);
+            lines.push(format!("BadRequest {field} {reason:?}: {}", violation.description));
+        }
+        for violation in details.precondition_failure().iter().flat_map(|f| &f.violations) {
+            let (kind, subject) = (&violation.r#type, &violation.subject);
+            lines.push(format!("PreconditionFailure {kind} {subject:?}"));
+        }
+        for violation in details.quota_failure().iter().flat_map(|quota| &quota.violations) {
+            lines.push(format!("QuotaFailure {}", violation.description));
+        }
+        if let Some(resource) = details.resource_info() {
+            let (kind, name) = (&resource.resource_type, &resource.resource_name);
+            lines.push(format!("ResourceInfo {kind} {name}"));
+        }
+        if let Some(retry) = details.retry_info() {
+            lines.push(format!("RetryInfo {:?}", retry.retry_delay));
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn each_common_problem_has_its_code_reason_and_details() {
+        let boxed = |text: &str| -> Box<dyn Error + Send + Sync> {
+            Box::new(io::Error::other(text.to_owned()))
+        };
+        let problems = [
+            ApiError::invalid("orders[0].currency", "unknown"),
+            ApiError::Unauthenticated { reason: "TOKEN_EXPIRED", message: "expired".to_owned() },
+            ApiError::PermissionDenied { reason: "ROLE_NOT_ALLOWED", message: "no".to_owned() },
+            ApiError::not_found("refunds/7"),
+            ApiError::AlreadyExists { name: "policies/flex".to_owned() },
+            ApiError::FailedPrecondition {
+                reason: "QUOTE_EXPIRED",
+                message: "the quote expired".to_owned(),
+                metadata: vec![("quote", "quotes/1".to_owned())],
+            },
+            ApiError::EtagMismatch { name: "cases/1".to_owned() },
+            ApiError::Conflict { name: "cases/1".to_owned() },
+            PortError::Unavailable(boxed("password=hunter2")).into(),
+            ApiError::ResourceExhausted {
+                reason: "RATE_LIMITED",
+                message: "too many calls".to_owned(),
+                retry_after: Some(Duration::from_millis(250)),
+            },
+            ApiError::DeadlineExceeded,
+            PortError::Internal(boxed("password=hunter2")).into(),
+        ];
+        let all: Vec<String> = problems.iter().map(|problem| seen(&to_status(problem))).collect();
+        insta::assert_snapshot!(all.join("\n\n"));
+    }
+
+    #[test]
+    fn causes_are_told_outermost_first_and_once() {
+        let inner = io::Error::other("disk gone");
+        let problem = ApiError::from(PortError::Internal(Box::new(inner)));
+        assert_eq!(chain(Some(&problem)), "internal error: disk gone");
+        assert_eq!(chain(None), "");
+    }
+}

@@ -94,3 +94,105 @@ impl TenantService for TenantGrpc {
         Ok(Response::new(to_proto(&tenant)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use redress_core::caller::Role;
+    use tonic::Code;
+
+    use super::*;
+    use crate::ports::PortError;
+
+    /// A directory in memory that keeps the contract of the port.
+    #[derive(Default)]
+    struct Memory(Mutex<Option<Tenant>>);
+
+    #[async_trait]
+    impl TenantDirectory for Memory {
+        async fn apply(&self, tenant: Tenant) -> Result<Tenant, PortError> {
+            let mut stored = self.0.lock().unwrap();
+            let version = stored.as_ref().map_or(0, |stored| stored.version);
+            let unchanged = Tenant { version, ..tenant.clone() };
+            if stored.as_ref() != Some(&unchanged) {
+                *stored = Some(Tenant { version: version + 1, ..tenant });
+            }
+            Ok(stored.clone().unwrap())
+        }
+
+        async fn get(&self, id: &TenantId) -> Result<Option<Tenant>, PortError> {
+            Ok(self.0.lock().unwrap().clone().filter(|tenant| tenant.id == *id))
+        }
+    }
+
+    fn tenant(name: &str) -> pb::Tenant {
+        pb::Tenant {
+            name: name.to_owned(),
+            display_name: "Arena".to_owned(),
+            locales: vec!["de".to_owned(), "en".to_owned()],
+            time_zone: "Europe/Berlin".to_owned(),
+            sender_email: "tickets@arena.example".to_owned(),
+            support_url: "https://arena.example/help".to_owned(),
+            default_policy: "policies/flex".to_owned(),
+            version: 77,
+        }
+    }
+
+    fn from_arena<T>(message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.extensions_mut().insert(Caller {
+            tenant: TenantId::new("arena").unwrap(),
+            subject: "shop".to_owned(),
+            issuer: "test".to_owned(),
+            roles: vec![Role::Platform],
+        });
+        request
+    }
+
+    async fn apply(grpc: &TenantGrpc, tenant: pb::Tenant) -> Result<pb::Tenant, Status> {
+        let request = from_arena(pb::ApplyTenantRequest { tenant: Some(tenant) });
+        grpc.apply_tenant(request).await.map(Response::into_inner)
+    }
+
+    async fn get(grpc: &TenantGrpc, name: &str) -> Result<pb::Tenant, Status> {
+        let request = from_arena(pb::GetTenantRequest { name: name.to_owned() });
+        grpc.get_tenant(request).await.map(Response::into_inner)
+    }
+
+    #[tokio::test]
+    async fn settings_are_stored_as_versions_and_read_back() {
+        let grpc = TenantGrpc::new(Arc::new(Memory::default()));
+        let stored = apply(&grpc, tenant("tenants/arena")).await.unwrap();
+        assert_eq!(stored, pb::Tenant { version: 1, ..tenant("tenants/arena") });
+        assert_eq!(apply(&grpc, tenant("tenants/arena")).await.unwrap().version, 1);
+        let renamed = pb::Tenant { display_name: "Dome".to_owned(), ..tenant("tenants/arena") };
+        assert_eq!(apply(&grpc, renamed).await.unwrap().version, 2);
+        assert_eq!(get(&grpc, "tenants/arena").await.unwrap().display_name, "Dome");
+    }
+
+    #[tokio::test]
+    async fn another_tenant_looks_exactly_like_a_missing_one() {
+        let grpc = TenantGrpc::new(Arc::new(Memory::default()));
+        let missing = get(&grpc, "tenants/arena").await.unwrap_err();
+        let foreign = get(&grpc, "tenants/other").await.unwrap_err();
+        assert_eq!((missing.code(), foreign.code()), (Code::NotFound, Code::NotFound));
+        assert_eq!(missing.message().replace("arena", "other"), foreign.message());
+        let written = apply(&grpc, tenant("tenants/other")).await.unwrap_err();
+        assert_eq!(written.code(), Code::NotFound);
+    }
+
+    #[tokio::test]
+    async fn bad_settings_name_every_bad_field() {
+        let grpc = TenantGrpc::new(Arc::new(Memory::default()));
+        let bad = pb::Tenant {
+            sender_email: "nobody".to_owned(),
+            support_url: "http://arena.example".to_owned(),
+            ..tenant("tenants/arena")
+        };
+        let status = apply(&grpc, bad).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(status.message().contains("tenant.sender_email"), "{}", status.message());
+    }
+}

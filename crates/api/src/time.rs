@@ -35,3 +35,40 @@ pub fn required(time: Option<&WireTimestamp>, field: &str) -> Result<Timestamp, 
     let time = time.ok_or_else(|| FieldViolation::new(field, "value is required"))?;
     from_proto(time, field)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wire(seconds: i64, nanos: i32) -> WireTimestamp {
+        WireTimestamp { seconds, nanos }
+    }
+
+    #[test]
+    fn finer_digits_are_cut_and_the_range_is_kept() {
+        assert_eq!(from_proto(&wire(1, 1_999), "t"), Ok(Timestamp(1_000_001)));
+        assert_eq!(from_proto(&wire(-1, 999_999_999), "t"), Ok(Timestamp(-1)));
+        for bad in [
+            wire(MIN_SECONDS - 1, 0),
+            wire(MAX_SECONDS + 1, 0),
+            wire(i64::MAX, 0),
+            wire(i64::MIN, 0),
+            wire(0, -1),
+            wire(0, 1_000_000_000),
+        ] {
+            assert_eq!(from_proto(&bad, "create_time").unwrap_err().field, "create_time");
+        }
+        assert_eq!(required(None, "create_time").unwrap_err().field, "create_time");
+    }
+
+    proptest! {
+        #[test]
+        fn instants_survive_the_way_there_and_back(
+            micros in MIN_SECONDS * 1_000_000..=MAX_SECONDS * 1_000_000,
+        ) {
+            prop_assert_eq!(from_proto(&to_proto(Timestamp(micros)), "t"), Ok(Timestamp(micros)));
+        }
+    }
+}

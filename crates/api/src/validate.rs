@@ -69,3 +69,70 @@ pub fn violations_of<T: Validate>(message: &T, path: &str) -> Vec<FieldViolation
     };
     error.violations().iter().map(convert).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use redress_core::caller::Role;
+    use redress_core::id::TenantId;
+    use redress_proto::common::v1::{ApplyTenantRequest, Tenant};
+    use redress_proto::events::v1::{DeliverRequest, Event};
+    use tonic::Code;
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    fn caller() -> Caller {
+        Caller {
+            tenant: TenantId::new("arena").unwrap(),
+            subject: "shop".to_owned(),
+            issuer: "test".to_owned(),
+            roles: vec![Role::Platform],
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_verified_caller_goes_nowhere() {
+        let status = validated(Request::new(ApplyTenantRequest::default())).unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated);
+    }
+
+    #[test]
+    fn all_violations_come_at_once_with_their_paths() {
+        let event = Event { id: "e".to_owned(), ..Event::default() };
+        let mut request = Request::new(DeliverRequest {
+            source: "elsewhere".to_owned(),
+            partition: 16,
+            events: vec![event],
+        });
+        request.extensions_mut().insert(caller());
+        let status = validated(request).unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let details = status.get_error_details();
+        let violations = &details.bad_request().unwrap().field_violations;
+        let lines: Vec<String> = violations
+            .iter()
+            .map(|v| format!("{} {}: {}", v.field, v.reason, v.description))
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_record_is_judged_under_its_own_path() {
+        let violations = violations_of(&Tenant::default(), "tenants[3]");
+        assert!(!violations.is_empty());
+        assert!(violations.iter().all(|violation| violation.field.starts_with("tenants[3].")));
+    }
+
+    #[test]
+    fn a_good_request_keeps_caller_and_deadline() {
+        let mut request = Request::new(redress_proto::common::v1::GetTenantRequest {
+            name: "tenants/arena".to_owned(),
+        });
+        let deadline = Deadline::after(std::time::Duration::from_secs(1));
+        request.extensions_mut().insert(caller());
+        request.extensions_mut().insert(deadline);
+        let valid = validated(request).unwrap();
+        assert_eq!(valid.caller, caller());
+        assert_eq!(valid.meta.deadline, Some(deadline));
+    }
+}
