@@ -128,7 +128,7 @@ pub struct Money {
 impl Money {
     /// An amount inside `±`[`MAX_MINOR_UNITS`].
     pub fn new(currency: Currency, minor_units: i64) -> Result<Self, MoneyError> {
-        if minor_units.abs() > MAX_MINOR_UNITS {
+        if minor_units.unsigned_abs() > MAX_MINOR_UNITS.unsigned_abs() {
             return Err(MoneyError::OutOfRange);
         }
         Ok(Self { currency, minor_units })
