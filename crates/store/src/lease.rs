@@ -138,6 +138,20 @@ pub async fn guard_postgres(conn: &mut PgConnection, lease: &Lease) -> Result<()
     held.map(drop).ok_or_else(|| lost(lease))
 }
 
+/// As [`guard_postgres`], and one after the other even for several tasks with the same lease.
+pub(crate) async fn guard_postgres_alone(
+    conn: &mut PgConnection,
+    lease: &Lease,
+) -> Result<(), StoreError> {
+    let held: Option<i64> =
+        sqlx::query_scalar("SELECT token FROM leases WHERE name = $1 AND token = $2 FOR UPDATE")
+            .bind(&lease.name)
+            .bind(lease.token)
+            .fetch_optional(conn)
+            .await?;
+    held.map(drop).ok_or_else(|| lost(lease))
+}
+
 fn lost(lease: &Lease) -> StoreError {
     StoreError::LeaseLost { name: lease.name.clone() }
 }

@@ -51,7 +51,7 @@ async fn stamp_postgres(database: &PostgresDatabase, lease: &Lease) -> Result<u6
         return Ok(0);
     }
     let mut tx = database.begin().await?;
-    lease::guard_postgres(&mut tx, lease).await?;
+    lease::guard_postgres_alone(&mut tx, lease).await?;
     // All parts of the statement see one snapshot, so `stamped` reads the heads as they were.
     let stamped = sqlx::query(
         r#"WITH batch AS (
