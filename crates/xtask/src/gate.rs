@@ -37,7 +37,7 @@ const STEPS: [(&str, bool, Step); 5] = [
 pub(crate) fn ci(workspace: &Workspace) -> Result<Outcome> {
     let in_ci = in_ci();
     let mut report = Vec::new();
-    let steps = STEPS.into_iter().chain([("build tests", true, build_tests as Step)]);
+    let steps = STEPS.into_iter().chain([("build", true, build as Step)]);
     for (name, required, step) in steps {
         println!("\n==> {name}");
         let started = Instant::now();
@@ -90,13 +90,15 @@ pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome> {
 
 /// Builds and runs all tests.
 pub(crate) fn test(workspace: &Workspace, sqlite_only: bool) -> Result<Outcome> {
-    build_tests(workspace)?;
+    build(workspace)?;
     run_tests(workspace, sqlite_only)
 }
 
-/// Builds the tests, and the programs that the process tests start.
-fn build_tests(workspace: &Workspace) -> Result<Outcome> {
-    shell::run(cargo(workspace).args(["test", "--workspace", "--locked", "--no-run"]))?;
+/// Builds the programs as they ship, without what tests add to their dependencies, and then the
+/// tests, some of which start those programs.
+fn build(workspace: &Workspace) -> Result<Outcome> {
+    shell::run(cargo(workspace).args(["build", "--workspace", "--locked", "--bins"]))?;
+    shell::run(cargo(workspace).args(["test", "--workspace", "--locked", "--tests", "--no-run"]))?;
     Ok(Outcome::Done)
 }
 
