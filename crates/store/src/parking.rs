@@ -196,6 +196,81 @@ pub(crate) async fn park_postgres(
     Ok(())
 }
 
+/// Source, partition and position of a parked event.
+pub(crate) type Place<'a> = (&'a str, u16, i64);
+
+const OF_ENTITY: &str = "SELECT position, id, tenant, type, subject, time, payload_version, \
+    payload, traceparent FROM parked_events \
+    WHERE source = $1 AND tenant = $2 AND subject = $3 ORDER BY position";
+const UNPARK: &str = r#"DELETE FROM parked_events
+    WHERE source = $1 AND "partition" = $2 AND position = $3"#;
+const NOTE: &str = r#"UPDATE parked_events SET error = $4
+    WHERE source = $1 AND "partition" = $2 AND position = $3"#;
+
+/// What is parked of `entity` from `source`, in order.
+pub(crate) async fn of_entity_sqlite(
+    conn: &mut SqliteConnection,
+    source: &str,
+    entity: &Entity,
+) -> Result<Vec<Event>, StoreError> {
+    let query = sqlx::query_as(OF_ENTITY).bind(source).bind(entity.tenant.as_str());
+    let rows: Vec<EventRow> = query.bind(&entity.subject).fetch_all(conn).await?;
+    rows.into_iter().map(|row| row.into_event("parked_events")).collect()
+}
+
+/// Removes a parked event that had its effect.
+pub(crate) async fn unpark_sqlite(
+    conn: &mut SqliteConnection,
+    (source, partition, position): Place<'_>,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(UNPARK).bind(source).bind(stored_partition(partition));
+    query.bind(position).execute(conn).await?;
+    Ok(())
+}
+
+/// Replaces the error of an event that stays parked.
+pub(crate) async fn note_sqlite(
+    conn: &mut SqliteConnection,
+    (source, partition, position): Place<'_>,
+    error: &str,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(NOTE).bind(source).bind(stored_partition(partition));
+    query.bind(position).bind(error).execute(conn).await?;
+    Ok(())
+}
+
+/// What is parked of `entity` from `source`, in order.
+pub(crate) async fn of_entity_postgres(
+    conn: &mut PgConnection,
+    source: &str,
+    entity: &Entity,
+) -> Result<Vec<Event>, StoreError> {
+    let query = sqlx::query_as(OF_ENTITY).bind(source).bind(entity.tenant.as_str());
+    let rows: Vec<EventRow> = query.bind(&entity.subject).fetch_all(conn).await?;
+    rows.into_iter().map(|row| row.into_event("parked_events")).collect()
+}
+
+/// Removes a parked event that had its effect.
+pub(crate) async fn unpark_postgres(
+    conn: &mut PgConnection,
+    (source, partition, position): Place<'_>,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(UNPARK).bind(source).bind(stored_partition(partition));
+    query.bind(position).execute(conn).await?;
+    Ok(())
+}
+
+/// Replaces the error of an event that stays parked.
+pub(crate) async fn note_postgres(
+    conn: &mut PgConnection,
+    (source, partition, position): Place<'_>,
+    error: &str,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(NOTE).bind(source).bind(stored_partition(partition));
+    query.bind(position).bind(error).execute(conn).await?;
+    Ok(())
+}
+
 fn log_parked(batch: &EventBatch, event: &Event, error: &str) {
     tracing::error!(
         event.id = event.id,

@@ -12,6 +12,7 @@ use redress_api::ports::{EventSink, SinkError};
 use redress_core::clock::Clock;
 use redress_core::event::{EventBatch, PARTITIONS};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::Database;
@@ -60,6 +61,30 @@ pub struct Relay {
     sink: Arc<dyn EventSink>,
     clock: Arc<dyn Clock>,
     settings: RelaySettings,
+}
+
+/// How often a partition's cursor is stored. It follows what the receiver acknowledged, because
+/// being behind only costs that the receiver skips what it has.
+const STORE_EVERY: Duration = Duration::from_millis(100);
+
+/// How far one partition got.
+struct Cursor {
+    /// What the receiver acknowledged.
+    position: i64,
+    /// What the database says.
+    stored: i64,
+    /// When to store the position again.
+    due: Instant,
+}
+
+impl Cursor {
+    fn at(stored: i64) -> Self {
+        Self { position: stored, stored, due: Instant::now() + STORE_EVERY }
+    }
+
+    const fn is_ahead(&self) -> bool {
+        self.position != self.stored
+    }
 }
 
 /// What follows from one attempt to hand a batch over.
@@ -161,22 +186,24 @@ impl Relay {
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
         let slot = usize::from(partition);
-        let mut cursor = log::cursors(&self.database, &self.subscriber).await?[slot];
+        let mut cursor = Cursor::at(log::cursors(&self.database, &self.subscriber).await?[slot]);
         let mut backoff = self.settings.backoff_min;
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
-                head = heads.wait_for(|heads| heads[slot] > cursor) => {
-                    if head.is_err() { break; }
+                () = tokio::time::sleep_until(cursor.due), if cursor.is_ahead() => {
+                    self.store(&mut cursor, partition, lease).await?;
+                    continue;
                 }
+                Ok(()) = has_more(&mut heads, slot, cursor.position) => {}
             }
             let limit = i64::from(self.settings.batch);
-            let events = log::read(&self.database, partition, cursor, limit).await?;
+            let events = log::read(&self.database, partition, cursor.position, limit).await?;
             if events.is_empty() {
                 // The log was cut beyond the cursor; nothing there can be handed over.
                 tracing::error!(
                     relay.partition = partition,
-                    relay.position = cursor,
+                    relay.position = cursor.position,
                     "events between the subscriber's cursor and the log's head are gone"
                 );
                 pause(self.settings.backoff_max, stop).await;
@@ -188,10 +215,11 @@ impl Relay {
                 answer = self.sink.deliver(&batch) => answer,
             };
             match self.judge(&batch, answer).await? {
-                Step::MoveTo(position) if position != cursor => {
-                    let (database, subscriber) = (&self.database, &self.subscriber);
-                    log::move_cursor(database, lease, subscriber, partition, position).await?;
-                    cursor = position;
+                Step::MoveTo(position) if position != cursor.position => {
+                    cursor.position = position;
+                    if Instant::now() >= cursor.due {
+                        self.store(&mut cursor, partition, lease).await?;
+                    }
                     backoff = self.settings.backoff_min;
                 }
                 Step::Wait(time) => pause(time, stop).await,
@@ -201,6 +229,18 @@ impl Relay {
                 }
             }
         }
+        if cursor.is_ahead() { self.store(&mut cursor, partition, lease).await } else { Ok(()) }
+    }
+
+    async fn store(
+        &self,
+        cursor: &mut Cursor,
+        partition: u16,
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        let position = cursor.position;
+        log::move_cursor(&self.database, lease, &self.subscriber, partition, position).await?;
+        *cursor = Cursor::at(position);
         Ok(())
     }
 
@@ -259,4 +299,13 @@ fn is_within(batch: &EventBatch, position: i64) -> bool {
         (Some(first), Some(last)) => (first.position - 1..=last.position).contains(&position),
         _ => false,
     }
+}
+
+/// Waits until the log goes beyond `position` in the partition at `slot`.
+async fn has_more(
+    heads: &mut watch::Receiver<Positions>,
+    slot: usize,
+    position: i64,
+) -> Result<(), watch::error::RecvError> {
+    heads.wait_for(|heads| heads[slot] > position).await.map(drop)
 }

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use redress_api::ports::{EventHandler, HandleError};
-use redress_core::event::Event;
+use redress_core::event::{Event, EventBatch, partition_of};
 use redress_store::inbox::{Consumer, Inbox};
-use redress_store::parking::{self, FOLLOWS};
+use redress_store::parking::{self, Entity, FOLLOWS};
 use redress_store::{Database, StoreError};
 use sqlx::{PgConnection, SqliteConnection};
 
-use crate::support::{batch, open, received, tenant, texts};
+use crate::support::{batch, execute, open, received, tenant, texts};
 
 redress_testkit::conformance! {
     open = open;
@@ -20,6 +20,7 @@ redress_testkit::conformance! {
     an_effect_that_cannot_be_stored_is_parked_alone,
     a_transient_failure_leaves_no_trace,
     what_is_parked_is_listed_in_the_order_of_bytes,
+    what_was_parked_is_replayed_in_order_once_its_cause_is_gone,
 }
 
 /// Writes down each payload. `poison` cannot be understood, `ignored` is of no interest, `refused`
@@ -195,4 +196,32 @@ async fn what_is_parked_is_listed_in_the_order_of_bytes(database: Database) {
     let mut sorted = subjects.map(str::to_owned).to_vec();
     sorted.sort_unstable();
     assert_eq!(listed, sorted);
+}
+
+async fn what_was_parked_is_replayed_in_order_once_its_cause_is_gone(database: Database) {
+    let inbox = inbox(&database);
+    let partition = partition_of(&tenant(), "p/1");
+    let events = facts(1, &[("p/1", "poison"), ("p/1", "a"), ("p/1", "refused"), ("p/1", "b")]);
+    let sent = EventBatch { partition, ..batch(events) };
+    assert_eq!(inbox.handle(sent).await.unwrap(), 4);
+    let entity = Entity { tenant: tenant(), subject: "p/1".to_owned() };
+    assert_eq!(inbox.replay("cases", &entity).await.unwrap(), 0, "it is still poison");
+
+    // As a later release that understands it.
+    let update = "UPDATE parked_events SET payload = CAST('cured' AS BLOB) WHERE position = 1";
+    let update_postgres = "UPDATE parked_events SET payload = 'cured'::bytea WHERE position = 1";
+    match &database {
+        Database::Sqlite(_) => execute(&database, update).await,
+        Database::Postgres(_) => execute(&database, update_postgres).await,
+    }
+    assert_eq!(inbox.replay("cases", &entity).await.unwrap(), 2);
+    assert_eq!(effects(&database).await, ["cured", "a"]);
+    let left = parked(&database).await;
+    assert_eq!(left.len(), 2);
+    assert!(left[0].0 == 3 && left[0].1.contains("probe_rows_amount_check"), "{left:?}");
+    // Nothing overtakes what is still parked.
+    let next = EventBatch { partition, ..batch(facts(5, &[("p/1", "c")])) };
+    inbox.handle(next).await.unwrap();
+    assert_eq!(effects(&database).await, ["cured", "a"]);
+    assert_eq!(inbox.replay("refunds", &entity).await.unwrap(), 0, "another source");
 }

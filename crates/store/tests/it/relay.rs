@@ -11,9 +11,10 @@ use redress_core::event::{Event, EventBatch};
 use redress_store::pump::EventPump;
 use redress_store::relay::RelaySettings;
 use redress_store::{Database, log};
+use redress_testkit::Backend;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{append, eventually, execute, new_event, open};
+use crate::support::{append, eventually, execute, new_event, open, texts};
 
 redress_testkit::conformance! {
     open = open;
@@ -113,13 +114,17 @@ struct Running {
 
 impl Running {
     fn start(database: &Database, holder: &str, receiver: &Arc<Receiver>) -> Self {
+        Self::start_with(database, settings(holder), receiver)
+    }
+
+    fn start_with(database: &Database, settings: RelaySettings, receiver: &Arc<Receiver>) -> Self {
         let cancel = CancellationToken::new();
         let pump = EventPump {
             database: database.clone(),
             source: "probe".to_owned(),
             subscribers: vec![("cases".to_owned(), Arc::clone(receiver) as Arc<dyn EventSink>)],
             clock: Arc::new(SystemClock),
-            settings: settings(holder),
+            settings,
             retention: Duration::from_hours(1_000_000),
         };
         Self { pump: tokio::spawn(pump.run(cancel.clone())), cancel }
@@ -245,4 +250,39 @@ async fn the_log_is_cut_behind_the_slowest_subscriber(database: Database) {
     assert_eq!(u64::try_from(left).unwrap(), lag);
     assert_eq!(log::trim(&database, &["cases"], late).await.unwrap(), lag);
     assert_eq!(log::lag(&database, "cases").await.unwrap(), 0);
+}
+
+/// The replica that writes is not the one that stamps and serves; neither polls within the test's
+/// time, so only the commit can have woken the other one.
+#[test]
+fn a_commit_wakes_the_replica_that_serves() {
+    async fn two_replicas(url: String) -> [Database; 2] {
+        [open(url.clone()).await, open(url).await]
+    }
+    redress_testkit::database::run(Backend::Postgres, two_replicas, async |replicas| {
+        let [serving, writing]: [Database; 2] = replicas;
+        let receiver = Receiver::new();
+        let never = Duration::from_hours(1);
+        let start = |database: &Database, holder| {
+            let settings = RelaySettings { safety_poll: never, ..settings(holder) };
+            Running::start_with(database, settings, &receiver)
+        };
+        let first = start(&serving, "a");
+        produce(&serving, 0, 1, 1).await;
+        wait_for(&receiver, 1).await;
+        let second = start(&writing, "b");
+        eventually("the serving replica listens", async || {
+            let backends = "SELECT query FROM pg_stat_activity WHERE datname = current_database() \
+                            AND query LIKE 'LISTEN%'";
+            texts(&serving, backends).await.len() == 2
+        })
+        .await;
+        for n in 1..10 {
+            produce(&writing, n, 1, 1).await;
+            wait_for(&receiver, n + 1).await;
+        }
+        first.stop().await;
+        second.stop().await;
+        receiver.assert_exact(10);
+    });
 }
