@@ -156,6 +156,7 @@ fn first_segment(rest: &str) -> &str {
 pub(crate) fn is_test_file(path: &str) -> bool {
     path.starts_with("tests/")
         || path.ends_with("/tests.rs")
+        || path.ends_with("_tests.rs")
         || path.contains("/tests/")
         || path.contains("/store/conformance")
 }

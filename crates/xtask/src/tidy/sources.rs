@@ -157,6 +157,7 @@ mod tests {
         assert_eq!(rules("crates/a/build.rs", ""), ["purpose"]);
         assert_eq!(rules("crates/a/tests/it/main.rs", ""), ["purpose"]);
         assert_eq!(rules("crates/a/src/x/tests.rs", ""), [""; 0]);
+        assert_eq!(rules("crates/a/src/x_tests.rs", ""), [""; 0]);
     }
 
     #[test]
