@@ -79,6 +79,12 @@ impl Service {
         self
     }
 
+    /// The interfaces alone, without the server around them and without the workers: for tests that
+    /// call a service over memory and bring their own caller.
+    pub fn into_routes(self) -> Routes {
+        self.routes.routes()
+    }
+
     /// The service's name.
     pub const fn name(&self) -> &'static str {
         self.name

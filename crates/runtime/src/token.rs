@@ -103,6 +103,11 @@ impl SigningKey {
         written.and_then(|()| file.sync_all()).map_err(KeyError::file(path))
     }
 
+    #[cfg(test)]
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.pair.sign(message).as_ref().to_vec()
+    }
+
     /// The public half, to be given to those who verify.
     pub fn public_key(&self) -> PublicKey {
         PublicKey { raw: self.pair.public_key().as_ref().to_vec() }
@@ -155,6 +160,11 @@ impl PublicKey {
     /// Reads a file of PEM or a JWK.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         Self::parse(&std::fs::read_to_string(path).map_err(KeyError::file(path))?)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.raw
     }
 
     pub(crate) fn decoding_key(&self) -> DecodingKey {
@@ -215,4 +225,72 @@ pub fn mint(key: &SigningKey, claims: &Claims) -> Result<SecretString, KeyError>
     let encoding = EncodingKey::from_ed_der(key.pkcs8.expose_secret());
     let token = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &wire, &encoding);
     token.map(SecretString::from).map_err(|_| KeyError::Crypto("sign"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_key_survives_its_file_and_nobody_else_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("service.pem");
+        let key = SigningKey::generate().unwrap();
+        key.write_new(&path).unwrap();
+        assert_eq!(SigningKey::read(&path).unwrap().public_key(), key.public_key());
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let again = SigningKey::generate().unwrap().write_new(&path);
+        assert!(matches!(again, Err(KeyError::File { .. })), "a key is never overwritten");
+    }
+
+    #[test]
+    fn the_public_key_reads_from_pem_and_jwk() {
+        let key = SigningKey::generate().unwrap();
+        let pem = key.public_pem().unwrap();
+        assert!(pem.lines().all(|line| line.len() <= 64), "{pem}");
+        assert_eq!(PublicKey::parse(&pem).unwrap(), key.public_key());
+        let x = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key.public_key().raw());
+        let jwk = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
+        assert_eq!(PublicKey::parse(&jwk).unwrap(), key.public_key());
+    }
+
+    #[test]
+    fn keys_of_another_kind_are_refused() {
+        let key = SigningKey::generate().unwrap();
+        assert!(matches!(SigningKey::parse(&key.public_pem().unwrap()), Err(KeyError::NotPrivate)));
+        for text in [
+            "",
+            "ssh-ed25519 AAAA",
+            "{}",
+            r#"{"kty":"oct","k":"c2VjcmV0"}"#,
+            r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA"}"#,
+            RSA_PUBLIC,
+        ] {
+            assert!(matches!(PublicKey::parse(text), Err(KeyError::NotPublic)), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_a_private_key() {
+        assert_eq!(format!("{:?}", SigningKey::generate().unwrap()), "SigningKey { .. }");
+    }
+
+    const RSA_PUBLIC: &str = concat!(
+        "-----BEGIN PUBLIC KEY-----\n",
+        "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDF1xoDOXY57Rx3BA82NmWtWCG9\n",
+        "2QB1/Fudj0vJUS49pzwYKWkw4LfNTORErcDHv4pfXm7T1Agy1Lop8DIb5Sr/SKHz\n",
+        "hpy2Y6KjxPxWfxdqa0OnsWUERco8aJP0eU5IeA1zTNxbd+/Hwnqa6za3JU6PfjQ2\n",
+        "MpTzWl6RPfpH3WN3eQIDAQAB\n",
+        "-----END PUBLIC KEY-----\n",
+    );
+
+    #[test]
+    fn keys_of_the_older_form_without_a_public_half_are_read() {
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let pem = to_pem("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref());
+        let key = SigningKey::parse(&pem).unwrap();
+        assert_eq!(key.public_key().raw(), pair.public_key().as_ref());
+    }
 }

@@ -6,6 +6,8 @@
 
 mod issuer;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 pub use issuer::{Issuer, Tenants};
 pub use refusal::TokenRefusal;

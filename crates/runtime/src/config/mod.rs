@@ -7,6 +7,8 @@
 mod check;
 mod load;
 mod sections;
+#[cfg(test)]
+mod tests;
 
 pub use check::{Finding, Findings, Plan};
 pub use load::{LoadError, load};

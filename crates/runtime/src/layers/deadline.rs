@@ -100,8 +100,7 @@ mod tests {
 
     #[test]
     fn a_tenth_is_kept_back_and_the_longest_is_capped() {
-        let deadlines =
-            Deadlines { default: Duration::from_secs(10), max: Duration::from_mins(1) };
+        let deadlines = Deadlines { default: Duration::from_secs(10), max: Duration::from_mins(1) };
         let budget = |text: &str| {
             let mut headers = http::HeaderMap::new();
             headers.insert("grpc-timeout", http::HeaderValue::from_str(text).unwrap());
