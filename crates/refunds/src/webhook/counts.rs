@@ -1,0 +1,60 @@
+//! What became of webhooks since the start.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What became of one webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookOutcome {
+    /// Authentic, about an attempt of ours, which is looked up now.
+    Hinted,
+    /// Authentic, about a refund that is none of ours or that nobody waits for.
+    Unmatched,
+    /// Authentic, about something else than a refund.
+    Ignored,
+    /// Not authentic, or not about now.
+    Rejected,
+    /// Authentic, but not an event that can be read.
+    Unreadable,
+    /// Authentic, but the database could not be asked; the sender will try again.
+    Deferred,
+}
+
+impl WebhookOutcome {
+    /// Every outcome, in the order in which they are counted.
+    pub const ALL: [Self; 6] = [
+        Self::Hinted,
+        Self::Unmatched,
+        Self::Ignored,
+        Self::Rejected,
+        Self::Unreadable,
+        Self::Deferred,
+    ];
+
+    /// The name in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hinted => "hinted",
+            Self::Unmatched => "unmatched",
+            Self::Ignored => "ignored",
+            Self::Rejected => "rejected",
+            Self::Unreadable => "unreadable",
+            Self::Deferred => "deferred",
+        }
+    }
+}
+
+/// Counts by outcome.
+#[derive(Debug, Default)]
+pub struct WebhookCounts([AtomicU64; WebhookOutcome::ALL.len()]);
+
+impl WebhookCounts {
+    /// Counts one more, and returns how many there are now.
+    pub(super) fn add(&self, outcome: WebhookOutcome) -> u64 {
+        self.0[outcome as usize].fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// How many had this outcome.
+    pub fn of(&self, outcome: WebhookOutcome) -> u64 {
+        self.0[outcome as usize].load(Ordering::Relaxed)
+    }
+}

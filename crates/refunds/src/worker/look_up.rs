@@ -1,0 +1,130 @@
+//! Asks providers what became of attempts: accepted ones, and those whose answer was lost.
+//!
+//! Invariant: only what the provider says of this very attempt moves it; "not there" counts only
+//! after the provider's visibility window, and a question that failed changes nothing.
+
+use async_trait::async_trait;
+use redress_core::clock::Timestamp;
+use redress_store::StoreError;
+use tokio::sync::watch;
+
+use super::hold::Hold;
+use super::lane::Job;
+use super::{START_WITHIN, Workshop, check_accepted};
+use crate::domain::attempt::{Attempt, AttemptState};
+use crate::domain::settle::{Finding, backoff};
+use crate::provider::{LookUp, LookUpOutcome, ProviderRefund, ProviderStatus, SharedProvider};
+use crate::store::Claim;
+
+/// One in this many calls to a provider may be a look-up.
+const SHARE: usize = 4;
+
+/// The lane that looks up.
+pub(super) struct LookingUp {
+    pub(super) provider: SharedProvider,
+    pub(super) workshop: Workshop,
+    pub(super) hold: Hold,
+}
+
+#[async_trait]
+impl Job for LookingUp {
+    fn name(&self) -> &'static str {
+        "refunds.look_up"
+    }
+
+    fn provider(&self) -> &SharedProvider {
+        &self.provider
+    }
+
+    fn width(&self) -> usize {
+        self.provider.terms().concurrency.div_ceil(SHARE)
+    }
+
+    fn hold(&self) -> &Hold {
+        &self.hold
+    }
+
+    fn signal(&self) -> watch::Receiver<()> {
+        self.workshop.signals.on_news()
+    }
+
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError> {
+        self.workshop.store.claim_to_look_up(claim).await
+    }
+
+    async fn call(&self, attempt: &Attempt) -> Finding {
+        let query = LookUp {
+            attempt: attempt.id.clone(),
+            payment_reference: attempt.payment_reference.clone(),
+            provider_refund: attempt.provider_refund.clone(),
+            currency: attempt.currency,
+            amount: attempt.amount,
+            sent: attempt.sent,
+        };
+        let outcome = self.provider.look_up(&query).await;
+        let now = self.workshop.clock.now();
+        match outcome {
+            LookUpOutcome::Found(refund) => {
+                self.hold.answered();
+                self.found(attempt, refund, now)
+            }
+            LookUpOutcome::Absent if attempt.state == AttemptState::Unknown => {
+                self.hold.answered();
+                self.absent(attempt, now)
+            }
+            LookUpOutcome::Absent => {
+                tracing::error!(
+                    provider.name = self.provider.name(),
+                    attempt.id = attempt.id.as_str(),
+                    "provider no longer knows a refund that it has accepted"
+                );
+                self.inconclusive(attempt, now)
+            }
+            LookUpOutcome::Inconclusive { retry_after: Some(pause) } => {
+                Finding::Inconclusive { check: self.hold.rest(now, Some(pause)) }
+            }
+            LookUpOutcome::Inconclusive { retry_after: None } => self.inconclusive(attempt, now),
+        }
+    }
+
+    fn put_off(&self, retry: Timestamp) -> Finding {
+        Finding::Inconclusive { check: retry }
+    }
+}
+
+impl LookingUp {
+    fn found(&self, attempt: &Attempt, refund: ProviderRefund, now: Timestamp) -> Finding {
+        let ProviderRefund { id, status } = refund;
+        match status {
+            ProviderStatus::Pending => {
+                let delays =
+                    if attempt.state == AttemptState::Accepted { attempt.delays } else { 0 };
+                let check = check_accepted(now, delays, self.workshop.settings.check_first);
+                Finding::Accepted { provider_refund: id, check }
+            }
+            ProviderStatus::Succeeded => Finding::Succeeded { provider_refund: id },
+            ProviderStatus::Failed(reason) => Finding::Refused { reason, provider_refund: id },
+        }
+    }
+
+    /// Not on the provider's list: perhaps not yet. The attempt's call may have begun up to
+    /// `START_WITHIN` after it was claimed, so the visibility window opens only then.
+    fn absent(&self, attempt: &Attempt, now: Timestamp) -> Finding {
+        let window = self.provider.terms().visibility_window;
+        let visible = attempt.sent.plus(START_WITHIN).plus(window);
+        let first = self.workshop.settings.look_up_first;
+        let past_window = now >= visible;
+        let check = if past_window {
+            now.plus(first)
+        } else {
+            now.plus(backoff(attempt.delays, first, window.max(first))).min(visible)
+        };
+        Finding::Absent { past_window, check }
+    }
+
+    fn inconclusive(&self, attempt: &Attempt, now: Timestamp) -> Finding {
+        let settings = &self.workshop.settings;
+        let pause = backoff(attempt.delays, settings.look_up_first, settings.look_up_cap);
+        Finding::Inconclusive { check: now.plus(pause) }
+    }
+}
