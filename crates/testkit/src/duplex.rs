@@ -41,3 +41,26 @@ pub fn serve(router: Router) -> Channel {
     tokio::spawn(router.serve_with_incoming(incoming));
     channel
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+    use tonic::transport::Server;
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_client::HealthClient;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_reach_the_server_and_fail_when_it_is_gone() {
+        let (_, health) = tonic_health::server::health_reporter();
+        let channel = serve(Server::builder().add_service(health));
+        let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await.unwrap();
+        assert_eq!(answer.into_inner().status, 1);
+
+        let (incoming, channel) = pair();
+        drop(incoming);
+        let error = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
+        assert_eq!(error.unwrap_err().code(), Code::Unavailable);
+    }
+}
