@@ -1,0 +1,363 @@
+//! The command line: what can be asked, with an example for each.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use redress_core::caller::Role;
+
+/// After-sales for ticketing and travel: refunds, cases, messages and feedback.
+#[derive(Debug, Parser)]
+#[command(name = "redress", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Everything that the command does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Cancel an event end to end on a real order export, in one go.
+    #[command(after_help = "Example: redress demo --orders 20000 --json")]
+    Demo(DemoArgs),
+    /// Run all four services in this process until it is stopped.
+    #[command(after_help = "Example: redress up --data ./redress-data")]
+    Up(UpArgs),
+    /// Run one service in this process until it is stopped.
+    #[command(after_help = "Example: redress serve refunds --config redress-data/refunds.toml")]
+    Serve(ServeArgs),
+    /// Bring the database of one service to this release's schema.
+    #[command(after_help = "Example: redress migrate refunds --config redress-data/refunds.toml")]
+    Migrate(MigrateArgs),
+    /// Run the payment sandbox: an HTTP server with the shape of Stripe's API and seeded faults.
+    #[command(after_help = "Example: redress sandbox --listen 127.0.0.1:7410 --lost-answers 20")]
+    Sandbox(SandboxArgs),
+    /// Mint an access token from the local key of `redress up`.
+    #[command(after_help = "Example: redress token --tenant arena --role platform")]
+    Token(TokenArgs),
+    /// A tenant's settings.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Refund policies.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Import orders; a second import of the same orders changes nothing.
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Refunds of single orders.
+    #[command(subcommand)]
+    Refund(RefundCommand),
+    /// Refund every order of a cancelled event.
+    #[command(
+        after_help = "Examples:\n  redress cancel-event city-derby --preview --tenant arena\n  \
+                      redress cancel-event city-derby --tenant arena"
+    )]
+    CancelEvent(CancelArgs),
+    /// What customers say about an event: mean, number of answers, 95 % interval.
+    #[command(after_help = "Example: redress rating city-derby --tenant arena")]
+    Rating(RatingArgs),
+}
+
+/// A tenant's settings.
+#[derive(Debug, Subcommand)]
+pub enum TenantCommand {
+    /// Apply a tenant file to all four services.
+    #[command(after_help = "Example: redress tenant apply arena.toml")]
+    Apply(ApplyArgs),
+}
+
+/// Refund policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Apply a policy file; a changed policy becomes its next version.
+    #[command(after_help = "Example: redress policy apply standard.toml --tenant arena")]
+    Apply(ApplyArgs),
+}
+
+/// Where orders come from.
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// A folder with what pretix' REST API answers: event, items and pages of orders.
+    #[command(after_help = "Example: redress import pretix exports/ --tenant arena")]
+    Pretix(ImportArgs),
+    /// A file with one order a line, as docs/import.md describes.
+    #[command(after_help = "Example: redress import jsonl orders.jsonl --tenant arena")]
+    Jsonl(ImportArgs),
+    /// A table with one order line a row, as docs/import.md describes.
+    #[command(after_help = "Example: redress import csv orders.csv --tenant arena")]
+    Csv(ImportArgs),
+}
+
+/// Refunds of single orders.
+#[derive(Debug, Subcommand)]
+pub enum RefundCommand {
+    /// Price the withdrawal from an order, or from some of its lines.
+    #[command(after_help = "Example: redress refund quote city-derby-ZQR3T --tenant arena")]
+    Quote(QuoteArgs),
+    /// Accept a quote; its amount is honoured until it expires.
+    #[command(
+        after_help = "Example: redress refund pay 0198c7 --entitlement-voided --tenant arena"
+    )]
+    Pay(PayArgs),
+    /// Show a refund with its attempts.
+    #[command(after_help = "Example: redress refund get 0198c7 --tenant arena")]
+    Get(GetArgs),
+    /// Recompute the tenant's books and compare them with the payment counters.
+    #[command(after_help = "Example: redress refund check-ledger --tenant arena")]
+    CheckLedger(CallerArgs),
+}
+
+/// The four services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+pub enum ServiceName {
+    /// Work that a person owns.
+    Cases,
+    /// Money on its way back.
+    Refunds,
+    /// What customers are told.
+    Notifications,
+    /// What customers say.
+    Feedback,
+}
+
+impl ServiceName {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Cases, Self::Refunds, Self::Notifications, Self::Feedback];
+
+    /// The name in settings, files and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cases => "cases",
+            Self::Refunds => "refunds",
+            Self::Notifications => "notifications",
+            Self::Feedback => "feedback",
+        }
+    }
+}
+
+/// Options of `redress demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Multiply the sample of 360 orders to this many.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub orders: Option<u32>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// Keep everything in this folder, which must not exist yet; else a temporary one is removed.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Requests a second that the payment provider takes; 0 for no limit.
+    #[arg(long, default_value_t = 0)]
+    pub provider_rate: u32,
+    /// Decides which payments meet a fault at the provider.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+}
+
+/// Options of `redress up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Folder for databases, keys, settings and mail; made on first start.
+    #[arg(long, env = "REDRESS_DATA", default_value = "redress-data")]
+    pub data: PathBuf,
+    /// First of the four ports that a new folder is set up with.
+    #[arg(long, default_value_t = 7401, value_parser = clap::value_parser!(u16).range(1024..=65_000))]
+    pub ports: u16,
+}
+
+/// Options of `redress serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Which service.
+    pub service: ServiceName,
+    /// Its settings file.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Bring the database to this release's schema first.
+    #[arg(long)]
+    pub migrate: bool,
+}
+
+/// Options of `redress migrate`.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Which service.
+    pub service: ServiceName,
+    /// Its settings file.
+    #[arg(long)]
+    pub config: PathBuf,
+}
+
+/// Options of `redress sandbox`. Rates of faults count payments in a thousand.
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:7410")]
+    pub listen: SocketAddr,
+    /// Requests a second for each endpoint; 0 for no limit.
+    #[arg(long, default_value_t = 25)]
+    pub rate: u32,
+    /// Decides which payments meet a fault.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Refunds that are made and whose answer is lost.
+    #[arg(long, default_value_t = 0)]
+    pub lost_answers: u16,
+    /// Refunds that fail with a server error before they are made.
+    #[arg(long, default_value_t = 0)]
+    pub server_errors: u16,
+    /// Refunds that are accepted and fail later because the card is closed.
+    #[arg(long, default_value_t = 0)]
+    pub closed_cards: u16,
+    /// Refunds that are refused for lack of balance.
+    #[arg(long, default_value_t = 0)]
+    pub insufficient_balance: u16,
+    /// Answers that come late.
+    #[arg(long, default_value_t = 0)]
+    pub slow_answers: u16,
+    /// Send signed webhooks to this URL.
+    #[arg(long, requires = "webhook_secret_file")]
+    pub webhook_url: Option<String>,
+    /// File with the secret that signs webhooks.
+    #[arg(long)]
+    pub webhook_secret_file: Option<PathBuf>,
+}
+
+/// Options of `redress token`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// The folder of `redress up`.
+    #[arg(long, env = "REDRESS_DATA", default_value = "redress-data")]
+    pub data: PathBuf,
+    /// The tenant in whose name calls are made.
+    #[arg(long, env = "REDRESS_TENANT")]
+    pub tenant: String,
+    /// What the caller may act as; repeat for several.
+    #[arg(long = "role", required = true, value_parser = parse_role)]
+    pub roles: Vec<Role>,
+    /// Who calls.
+    #[arg(long, default_value = "cli")]
+    pub subject: String,
+    /// How long the token is valid, in seconds.
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub lifetime: u32,
+}
+
+fn parse_role(text: &str) -> Result<Role, redress_core::caller::UnknownRole> {
+    text.parse()
+}
+
+/// In whose name a command calls, and where.
+#[derive(Debug, Clone, Args)]
+pub struct CallerArgs {
+    /// The folder of `redress up`: tells the services' addresses and holds the local key.
+    #[arg(long, env = "REDRESS_DATA", default_value = "redress-data")]
+    pub data: PathBuf,
+    /// The tenant.
+    #[arg(long, env = "REDRESS_TENANT")]
+    pub tenant: String,
+    /// Call with this token instead of one from the local key.
+    #[arg(long, env = "REDRESS_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of commands that apply a file.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The TOML file.
+    pub file: PathBuf,
+    /// In whose name, and where.
+    #[command(flatten)]
+    pub caller: OptionalTenantArgs,
+}
+
+/// In whose name a command calls when the file may name the tenant.
+#[derive(Debug, Clone, Args)]
+pub struct OptionalTenantArgs {
+    /// The folder of `redress up`: tells the services' addresses and holds the local key.
+    #[arg(long, env = "REDRESS_DATA", default_value = "redress-data")]
+    pub data: PathBuf,
+    /// The tenant; for a tenant file, the one that it describes.
+    #[arg(long, env = "REDRESS_TENANT")]
+    pub tenant: Option<String>,
+    /// Call with this token instead of one from the local key.
+    #[arg(long, env = "REDRESS_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `redress import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The folder or file.
+    pub path: PathBuf,
+    /// In whose name, and where.
+    #[command(flatten)]
+    pub caller: CallerArgs,
+}
+
+/// Options of `redress refund quote`.
+#[derive(Debug, Args)]
+pub struct QuoteArgs {
+    /// The order's id.
+    pub order: String,
+    /// Id of a line; repeat for several. Without it, every ticket.
+    #[arg(long = "line")]
+    pub lines: Vec<String>,
+    /// In whose name, and where.
+    #[command(flatten)]
+    pub caller: CallerArgs,
+}
+
+/// Options of `redress refund pay`.
+#[derive(Debug, Args)]
+pub struct PayArgs {
+    /// The quote's id.
+    pub quote: String,
+    /// Confirms that the tickets no longer open the gate.
+    #[arg(long)]
+    pub entitlement_voided: bool,
+    /// In whose name, and where.
+    #[command(flatten)]
+    pub caller: CallerArgs,
+}
+
+/// Options of `redress refund get`.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// The refund's id.
+    pub refund: String,
+    /// In whose name, and where.
+    #[command(flatten)]
+    pub caller: CallerArgs,
+}
+
+/// Options of `redress cancel-event`.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The event's id.
+    pub event: String,
+    /// Show what would be paid, and write nothing.
+    #[arg(long)]
+    pub preview: bool,
+    /// In whose name, and where.
+    #[command(flatten)]
+    pub caller: CallerArgs,
+}
+
+/// Options of `redress rating`.
+#[derive(Debug, Args)]
+pub struct RatingArgs {
+    /// The event's id.
+    pub event: String,
+    /// In whose name, and where.
+    #[command(flatten)]
+    pub caller: CallerArgs,
+}

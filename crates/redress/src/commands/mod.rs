@@ -1,0 +1,77 @@
+//! One file a command: what it asks of the services and how it shows the answer.
+
+mod apply;
+mod cancel_event;
+mod import;
+pub(crate) mod rating;
+pub(crate) mod refund;
+pub(crate) mod run;
+mod sandbox;
+mod token;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use crate::cli::{Command, PolicyCommand, RefundCommand, TenantCommand};
+use crate::demo;
+
+pub(crate) use apply::{PolicyFile, apply_policy, apply_tenant};
+pub(crate) use cancel_event::{Cancellation, cancel, preview, show_preview};
+
+/// Carries out a command and tells how the process should end.
+pub fn run(command: Command) -> Result<ExitCode> {
+    let runtime = Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(dispatch(command))
+}
+
+async fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Up(args) => run::up(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Serve(args) => run::serve(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Migrate(args) => run::migrate(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Sandbox(args) => sandbox::run(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Tenant(TenantCommand::Apply(args)) => {
+            apply::tenant(&args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Policy(PolicyCommand::Apply(args)) => {
+            apply::policy(&args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Import(command) => import::run(&command).await,
+        Command::Refund(RefundCommand::Quote(args)) => {
+            refund::quote(&args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Refund(RefundCommand::Pay(args)) => {
+            refund::pay(&args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Refund(RefundCommand::Get(args)) => {
+            refund::get(&args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Refund(RefundCommand::CheckLedger(args)) => refund::check_ledger(&args).await,
+        Command::CancelEvent(args) => {
+            cancel_event::run(&args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Rating(args) => rating::run(&args).await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// A fresh request id: what makes a retry of this one command safe.
+#[expect(clippy::disallowed_methods, reason = "a command is where a request id is made")]
+pub(crate) fn request_id() -> String {
+    Uuid::new_v4().to_string()
+}
+
+/// A resource name from an id, or the name itself.
+pub(crate) fn resource(collection: &str, text: &str) -> String {
+    if text.contains('/') { text.to_owned() } else { format!("{collection}/{text}") }
+}
+
+/// The environment, which only binaries read.
+#[expect(clippy::disallowed_methods, reason = "a binary reads the environment")]
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars()
+}

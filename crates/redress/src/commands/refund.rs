@@ -1,0 +1,253 @@
+//! `redress refund`: single refunds, from the price to the provider.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use redress_proto::common::v1::Money as WireMoney;
+use redress_proto::refunds::v1::refund_service_client::RefundServiceClient;
+use redress_proto::refunds::v1::{
+    CheckLedgerRequest, CreateRefundRequest, GetRefundRequest, LedgerReport, Quote,
+    QuoteRefundRequest, Refund, refund, refund_attempt,
+};
+use serde_json::{Value, json};
+
+use super::{request_id, resource};
+use crate::cli::{CallerArgs, GetArgs, PayArgs, QuoteArgs, ServiceName};
+use crate::connect::Connections;
+use crate::output;
+
+/// An amount for people, such as `EUR 107.81`.
+pub(crate) fn money(amount: Option<&WireMoney>) -> String {
+    let Some(amount) = amount else { return String::new() };
+    let known = amount.currency_code.parse().and_then(|currency| {
+        redress_core::money::Money::new(currency, amount.minor_units)
+    });
+    known.map_or_else(
+        |_| format!("{} {}", amount.currency_code, amount.minor_units),
+        |money| money.to_string(),
+    )
+}
+
+fn money_json(amount: Option<&WireMoney>) -> Value {
+    amount.map_or(Value::Null, |amount| {
+        json!({ "currency_code": amount.currency_code, "minor_units": amount.minor_units })
+    })
+}
+
+fn time_text(time: Option<&prost_types::Timestamp>) -> String {
+    time.map_or_else(|| "unknown".to_owned(), ToString::to_string)
+}
+
+pub(super) async fn quote(args: &QuoteArgs) -> Result<()> {
+    let connections = Connections::open(&args.caller)?;
+    let order = resource("orders", &args.order);
+    let quote = get_quote(&connections, &order, args.lines.clone()).await?;
+    if args.caller.json {
+        return output::json(&quote_json(&quote));
+    }
+    show_quote(&quote);
+    output::line(format!(
+        "Pay it with: redress refund pay {} --entitlement-voided",
+        quote.name.trim_start_matches("quotes/")
+    ));
+    Ok(())
+}
+
+/// A quote of the withdrawal from lines of an order, or from all its tickets.
+pub(crate) async fn get_quote(
+    connections: &Connections,
+    order: &str,
+    line_ids: Vec<String>,
+) -> Result<Quote> {
+    let request =
+        QuoteRefundRequest { order: order.to_owned(), line_ids, request_id: request_id() };
+    let mut client = RefundServiceClient::new(connections.unary(ServiceName::Refunds)?);
+    let quote = client.quote_refund(request).await.context("the refund cannot be quoted")?;
+    Ok(quote.into_inner())
+}
+
+/// Shows a quote as a table.
+pub(crate) fn show_quote(quote: &Quote) {
+    let rows = quote.lines.iter().map(|line| {
+        [
+            line.line_id.clone(),
+            line.rule.clone(),
+            money(line.gross.as_ref()),
+            money(line.fee.as_ref()),
+            money(line.refund.as_ref()),
+        ]
+    });
+    output::table(["line", "rule", "price", "fee kept", "refund"], rows);
+    let title = quote.citation.as_ref().map_or("", |citation| citation.title.as_str());
+    output::line(format!(
+        "{} back by {} ({title}, {} version {}); the offer stands until {}",
+        money(quote.total.as_ref()),
+        time_text(quote.legal_deadline_time.as_ref()),
+        quote.policy,
+        quote.policy_version,
+        time_text(quote.expire_time.as_ref()),
+    ));
+}
+
+fn quote_json(quote: &Quote) -> Value {
+    let lines: Vec<Value> = quote
+        .lines
+        .iter()
+        .map(|line| {
+            json!({
+                "line_id": line.line_id,
+                "gross": money_json(line.gross.as_ref()),
+                "fee": money_json(line.fee.as_ref()),
+                "refund": money_json(line.refund.as_ref()),
+                "rule": line.rule,
+            })
+        })
+        .collect();
+    json!({
+        "name": quote.name,
+        "order": quote.order,
+        "lines": lines,
+        "total": money_json(quote.total.as_ref()),
+        "policy": quote.policy,
+        "policy_version": quote.policy_version,
+        "legal_deadline_time": quote.legal_deadline_time.as_ref().map(ToString::to_string),
+        "expected_arrival_time": quote.expected_arrival_time.as_ref().map(ToString::to_string),
+        "expire_time": quote.expire_time.as_ref().map(ToString::to_string),
+    })
+}
+
+pub(super) async fn pay(args: &PayArgs) -> Result<()> {
+    let connections = Connections::open(&args.caller)?;
+    let quote = resource("quotes", &args.quote);
+    let refund = create(&connections, &quote, args.entitlement_voided).await?;
+    show_refund(&refund, args.caller.json)
+}
+
+/// Accepts a quote.
+pub(crate) async fn create(
+    connections: &Connections,
+    quote: &str,
+    entitlement_voided: bool,
+) -> Result<Refund> {
+    let request = CreateRefundRequest {
+        quote: quote.to_owned(),
+        request_id: request_id(),
+        entitlement_voided,
+        validate_only: false,
+    };
+    let mut client = RefundServiceClient::new(connections.unary(ServiceName::Refunds)?);
+    let refund = client.create_refund(request).await.context("the quote was not accepted")?;
+    Ok(refund.into_inner())
+}
+
+/// A refund by its resource name.
+pub(crate) async fn read(connections: &Connections, name: &str) -> Result<Refund> {
+    let mut client = RefundServiceClient::new(connections.unary(ServiceName::Refunds)?);
+    let request = GetRefundRequest { name: name.to_owned() };
+    Ok(client.get_refund(request).await.context("the refund cannot be read")?.into_inner())
+}
+
+pub(super) async fn get(args: &GetArgs) -> Result<()> {
+    let connections = Connections::open(&args.caller)?;
+    let refund = read(&connections, &resource("refunds", &args.refund)).await?;
+    show_refund(&refund, args.caller.json)
+}
+
+fn show_refund(refund: &Refund, as_json: bool) -> Result<()> {
+    if as_json {
+        return output::json(&refund_json(refund));
+    }
+    output::line(format!(
+        "{} of {}: {}, {} of {} paid, due by {}",
+        refund.name,
+        refund.order,
+        refund.state().as_str_name(),
+        money(refund.issued.as_ref()),
+        money(refund.requested.as_ref()),
+        time_text(refund.legal_deadline_time.as_ref()),
+    ));
+    if refund.state() == refund::State::Attention {
+        output::line(format!("{}: {}", refund.reason_code, refund.next_action));
+    }
+    let rows = refund.attempts.iter().map(|attempt| {
+        [
+            attempt.attempt_id.clone(),
+            attempt.provider.clone(),
+            attempt.state().as_str_name().to_owned(),
+            attempt.provider_reference.clone(),
+            money(attempt.amount.as_ref()),
+        ]
+    });
+    output::table(["attempt", "provider", "state", "reference", "amount"], rows);
+    Ok(())
+}
+
+fn refund_json(refund: &Refund) -> Value {
+    let attempt = |attempt: &redress_proto::refunds::v1::RefundAttempt| {
+        let state: refund_attempt::State = attempt.state();
+        json!({
+            "attempt_id": attempt.attempt_id,
+            "payment_id": attempt.payment_id,
+            "provider": attempt.provider,
+            "state": state.as_str_name(),
+            "amount": money_json(attempt.amount.as_ref()),
+            "provider_reference": attempt.provider_reference,
+            "reason_code": attempt.reason_code,
+        })
+    };
+    json!({
+        "name": refund.name,
+        "order": refund.order,
+        "state": refund.state().as_str_name(),
+        "requested": money_json(refund.requested.as_ref()),
+        "issued": money_json(refund.issued.as_ref()),
+        "reason_code": refund.reason_code,
+        "next_action": refund.next_action,
+        "legal_deadline_time": refund.legal_deadline_time.as_ref().map(ToString::to_string),
+        "attempts": refund.attempts.iter().map(attempt).collect::<Vec<_>>(),
+    })
+}
+
+pub(super) async fn check_ledger(args: &CallerArgs) -> Result<ExitCode> {
+    let connections = Connections::open(args)?;
+    let report = ledger(&connections).await?;
+    if args.json {
+        let balances: Vec<Value> = report
+            .balances
+            .iter()
+            .map(|balance| {
+                json!({
+                    "currency_code": balance.currency_code,
+                    "debits": balance.debits,
+                    "credits": balance.credits,
+                    "payable": balance.payable,
+                    "paid": balance.paid,
+                })
+            })
+            .collect();
+        output::json(&json!({
+            "balanced": report.balanced,
+            "balances": balances,
+            "differences": report.differences,
+        }))?;
+    } else {
+        let rows = report.balances.iter().map(|balance| {
+            let figures = [balance.debits, balance.credits, balance.payable, balance.paid];
+            let [debits, credits, payable, paid] = figures.map(|figure| figure.to_string());
+            [balance.currency_code.clone(), debits, credits, payable, paid]
+        });
+        output::table(["minor units", "debits", "credits", "payable", "paid"], rows);
+        for difference in &report.differences {
+            output::line(difference);
+        }
+        output::line(if report.balanced { "balanced" } else { "NOT balanced" });
+    }
+    Ok(if report.balanced { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The tenant's books, recomputed.
+pub(crate) async fn ledger(connections: &Connections) -> Result<LedgerReport> {
+    let mut client = RefundServiceClient::new(connections.unary(ServiceName::Refunds)?);
+    let report = client.check_ledger(CheckLedgerRequest {}).await;
+    Ok(report.context("the books cannot be read")?.into_inner())
+}

@@ -1,0 +1,74 @@
+//! What people and programs read: results on standard output, everything else on standard error.
+//!
+//! Invariant: with `--json`, standard output holds exactly one JSON value.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to its terminal")]
+
+use std::error::Error as _;
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+use tonic::Status;
+use tonic_types::StatusExt as _;
+
+/// A line for people.
+pub fn line(text: impl AsRef<str>) {
+    println!("{}", text.as_ref());
+}
+
+/// A remark that is not the result.
+pub fn note(text: impl AsRef<str>) {
+    eprintln!("{}", text.as_ref());
+}
+
+/// One JSON value for programs.
+pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// A table whose columns from the second on are figures.
+pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{table}");
+}
+
+/// What went wrong, cause by cause, with the fields that a service complains about.
+pub fn error(error: &anyhow::Error) {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        if let Some(status) = cause.downcast_ref::<Status>() {
+            describe_status(status);
+        } else {
+            eprintln!("  because: {cause}");
+        }
+    }
+    if let Some(status) = error.downcast_ref::<Status>() {
+        describe_details(status);
+    }
+}
+
+fn describe_status(status: &Status) {
+    eprintln!("  because: {} ({:?})", status.message(), status.code());
+    describe_details(status);
+}
+
+fn describe_details(status: &Status) {
+    let details = status.get_error_details();
+    if let Some(info) = details.error_info() {
+        eprintln!("  reason: {}", info.reason);
+    }
+    for violation in details.bad_request().into_iter().flat_map(|bad| &bad.field_violations) {
+        eprintln!("  {}: {}", violation.field, violation.description);
+    }
+    if let Some(source) = status.source() {
+        eprintln!("  because: {source}");
+    }
+}
