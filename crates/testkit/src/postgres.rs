@@ -103,8 +103,13 @@ async fn join(folder: &Path, binaries: &Path, fsync: &str) -> Result<Cluster, St
     let url = cluster.url("postgres");
     let deadline = tokio::time::Instant::now() + START_LIMIT;
     loop {
-        let answer = PgConnection::connect(&url).await;
-        match answer {
+        let supervisor = lock_file(&folder.join("supervisor.lock")).map_err(broken)?;
+        let is_supervised = supervisor.try_lock().is_err();
+        drop(supervisor);
+        if !is_supervised {
+            supervise(folder, binaries, fsync).map_err(broken)?;
+        }
+        match PgConnection::connect(&url).await {
             Ok(connection) => {
                 connection.close().await.map_err(|error| error.to_string())?;
                 return Ok(cluster);
@@ -114,12 +119,6 @@ async fn join(folder: &Path, binaries: &Path, fsync: &str) -> Result<Cluster, St
                 return Err(format!("the cluster does not start: {error}; see {}", log.display()));
             }
             Err(_) => {}
-        }
-        let supervisor = lock_file(&folder.join("supervisor.lock")).map_err(broken)?;
-        let is_supervised = supervisor.try_lock().is_err();
-        drop(supervisor);
-        if !is_supervised {
-            supervise(folder, binaries, fsync).map_err(broken)?;
         }
         for _ in 0..20 {
             tokio::time::sleep(POLL).await;

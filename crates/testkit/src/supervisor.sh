@@ -13,25 +13,27 @@ flock -w 2 9 || exit 0
 run=
 [ -n "$user" ] && run="setpriv --reuid=$user --regid=$user --init-groups"
 
-# What a supervisor that was killed left behind.
-if [ -f data/postmaster.pid ]; then
-    kill -QUIT "$(head -n 1 data/postmaster.pid)"
-    sleep 1
+# A supervisor that was killed leaves its server behind; it is adopted, as tests may be using it.
+server=
+[ -f data/postmaster.pid ] && server=$(head -n 1 data/postmaster.pid)
+[ -n "$server" ] && [ "$(ps -o comm= -p "$server")" != postgres ] && server=
+
+if [ -z "$server" ]; then
+    rm -rf data socket
+    mkdir -m 700 data
+    mkdir -m 755 socket
+    [ -n "$user" ] && chown "$user" data socket
+
+    # A linguistic default order, when it can be had, so that a column that should be COLLATE "C"
+    # and is not shows itself.
+    init="$run $bin/initdb -D data -U postgres -A trust -E UTF8 --no-sync --locale=C.UTF-8"
+    $init --locale-provider=icu --icu-locale=en 9>&- || { rm -rf data/*; $init 9>&-; } || exit 1
+
+    $run "$bin/postgres" -D data -k "$PWD/socket" -c listen_addresses= -c max_connections=300 \
+        -c fsync="$fsync" -c full_page_writes="$fsync" -c shared_buffers=64MB \
+        -c max_wal_size=256MB -c autovacuum_naptime=10s 9>&- &
+    server=$!
 fi
-rm -rf data socket
-mkdir -m 700 data
-mkdir -m 755 socket
-[ -n "$user" ] && chown "$user" data socket
-
-# A linguistic default order, when it can be had, so that a column that should be COLLATE "C" and
-# is not shows itself.
-init="$run $bin/initdb -D data -U postgres -A trust -E UTF8 --no-sync --locale=C.UTF-8"
-$init --locale-provider=icu --icu-locale=en 9>&- || { rm -rf data/*; $init 9>&-; } || exit 1
-
-$run "$bin/postgres" -D data -k "$PWD/socket" -c listen_addresses= -c max_connections=300 \
-    -c fsync="$fsync" -c full_page_writes="$fsync" -c shared_buffers=64MB \
-    -c max_wal_size=256MB -c autovacuum_naptime=10s 9>&- &
-server=$!
 trap 'kill -QUIT $server' TERM INT HUP
 
 idle=0
@@ -39,11 +41,15 @@ while kill -0 $server; do
     sleep 1
     if flock -n -x users.lock true; then idle=$((idle + 1)); else idle=0; fi
     if [ $idle -ge 10 ]; then
-        # Whoever comes now waits for the lock, and finds the supervisor gone.
+        # Whoever comes while this lock is held waits, and then finds the supervisor gone.
         exec 8>users.lock
-        flock -n -x 8 && kill -QUIT $server
-        wait $server
-        rm -rf data socket
-        exit 0
+        if flock -n -x 8; then
+            kill -QUIT $server
+            while kill -0 $server; do sleep 0.1; done
+            rm -rf data socket
+            exit 0
+        fi
+        exec 8>&-
+        idle=0
     fi
 done
