@@ -139,6 +139,12 @@ impl<S> Settings<S> {
         }
         if let Some(url) = &self.telemetry.otlp_endpoint {
             check_url("telemetry.otlp_endpoint", url, findings);
+            if url.starts_with("https") {
+                findings.add(
+                    "telemetry.otlp_endpoint",
+                    "must be http: run a collector beside the service, TLS to it is not built in",
+                );
+            }
         }
     }
 }
