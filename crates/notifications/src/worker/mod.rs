@@ -1,0 +1,5 @@
+//! What runs without being asked.
+
+mod dispatch;
+
+pub use dispatch::DispatchWorker;
