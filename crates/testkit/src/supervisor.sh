@@ -2,7 +2,7 @@
 # none of them has held a lock on users.lock for some seconds.
 #
 # Arguments: folder, folder of PostgreSQL's binaries, user to run as ('' = the caller), on|off for
-# fsync. Locks: supervisor.lock is held as long as this script runs.
+# fsync. Locks: supervisor.lock is held as long as this script runs, and by none of its children.
 set -u
 cd "$1" || exit 1
 bin=$2 user=$3 fsync=$4
@@ -38,14 +38,14 @@ trap 'kill -QUIT $server' TERM INT HUP
 
 idle=0
 while kill -0 $server; do
-    sleep 1
-    if flock -n -x users.lock true; then idle=$((idle + 1)); else idle=0; fi
+    sleep 1 9>&-
+    if flock -n -x users.lock true 9>&-; then idle=$((idle + 1)); else idle=0; fi
     if [ $idle -ge 10 ]; then
         # Whoever comes while this lock is held waits, and then finds the supervisor gone.
         exec 8>users.lock
         if flock -n -x 8; then
             kill -QUIT $server
-            while kill -0 $server; do sleep 0.1; done
+            while kill -0 $server; do sleep 0.1 9>&-; done
             rm -rf data socket
             exit 0
         fi
