@@ -5,11 +5,11 @@
 
 use prost::Message as _;
 use redress_api::filter::Filter;
-use redress_api::{ApiError, etag, money, time};
+use redress_api::{ApiError, FieldViolation, etag, money, time};
 use redress_core::id::{CaseId, DisruptionId, OrderId, RefundId};
 use redress_proto::cases::v1 as pb;
 
-use crate::domain::case::{Case, CaseFilter};
+use crate::domain::case::{Case, CaseFilter, Resolution};
 use crate::domain::state::State;
 
 /// The fields that a filter may name.
@@ -61,8 +61,9 @@ pub(super) fn case_id(name: &str) -> Result<CaseId, ApiError> {
 /// Reads the filter of ListCases.
 pub(super) fn filter(text: &str) -> Result<CaseFilter, ApiError> {
     let filter = Filter::parse(text, &FILTER_FIELDS)?;
-    let bad = |field: &str, expected: &str| {
-        ApiError::invalid("filter", format!("{field}: expected {expected}"))
+    let bad = |field: &str, expected: &str| ApiError::InvalidArgument {
+        reason: "INVALID_FILTER",
+        violations: vec![FieldViolation::new("filter", format!("{field}: expected {expected}"))],
     };
     Ok(CaseFilter {
         state: filter
@@ -70,7 +71,11 @@ pub(super) fn filter(text: &str) -> Result<CaseFilter, ApiError> {
             .map(str::parse)
             .transpose()
             .map_err(|_| bad("state", "OPEN or RESOLVED"))?,
-        reason_code: filter.get("reason_code").map(str::to_owned),
+        reason_code: filter
+            .get("reason_code")
+            .map(reason_code)
+            .transpose()
+            .map_err(|()| bad("reason_code", "UPPER_SNAKE"))?,
         order: filter
             .get("order")
             .map(OrderId::from_resource_name)
@@ -82,4 +87,18 @@ pub(super) fn filter(text: &str) -> Result<CaseFilter, ApiError> {
             .transpose()
             .map_err(|_| bad("disruption", "disruptions/{disruption}"))?,
     })
+}
+
+/// Reads a reason: A-Z, 0-9 and underscores. Whatever else is asked for, no case has it.
+fn reason_code(text: &str) -> Result<String, ()> {
+    let upper_snake = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    if text.bytes().all(upper_snake) { Ok(text.to_owned()) } else { Err(()) }
+}
+
+/// Reads a resolution. A NUL is refused: PostgreSQL cannot store it in a text.
+pub(super) fn resolution(text: String, resolver: String) -> Result<Resolution, ApiError> {
+    if text.contains('\0') {
+        return Err(ApiError::invalid("resolution", "must not contain the character NUL"));
+    }
+    Ok(Resolution { text, resolver })
 }

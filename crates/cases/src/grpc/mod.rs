@@ -17,7 +17,6 @@ use redress_proto::cases::v1::case_service_server::CaseService;
 use tonic::{Request, Response, Status};
 
 use crate::app;
-use crate::domain::case::Resolution;
 use crate::store::CaseStore;
 use status::refuse;
 
@@ -76,7 +75,7 @@ impl CaseService for CaseGrpc {
         let request = RequestKey::new(&caller.tenant, RESOLVE_CASE, &request_id, &message);
         let ask = app::ResolveCase {
             id: convert::case_id(&message.name)?,
-            resolution: Resolution { text: message.resolution, resolver: caller.subject },
+            resolution: convert::resolution(message.resolution, caller.subject)?,
             etag: message.etag,
             request: &request,
             encode: convert::encoded_case,

@@ -1,0 +1,72 @@
+//! `CaseService.GetCase`.
+
+use redress_proto::cases::v1::{Case, GetCaseRequest, case};
+use redress_proto::common::v1::Money;
+use redress_testkit::clock::START;
+
+use crate::support::{Api, attention, open_api, told};
+
+redress_testkit::conformance! {
+    open = open_api;
+    a_case_shows_what_to_do_and_for_whom,
+    a_case_without_a_refund_names_none,
+    another_tenants_case_is_missing_like_a_missing_one,
+    a_malformed_name_is_refused,
+}
+
+fn named(name: &str) -> GetCaseRequest {
+    GetCaseRequest { name: name.to_owned() }
+}
+
+async fn a_case_shows_what_to_do_and_for_whom(api: Api) {
+    api.settle(vec![attention("o1")]).await;
+    let case = api.cases("arena").get_case(named("cases/00000001")).await.unwrap().into_inner();
+    let time = Some(redress_api::time::to_proto(START));
+    let expected = Case {
+        name: "cases/00000001".to_owned(),
+        state: case::State::Open.into(),
+        reason_code: "NO_CONNECTOR".to_owned(),
+        next_action: "PAY_BY_HAND".to_owned(),
+        order: "orders/o1".to_owned(),
+        customer: "customers/buyer-of-o1".to_owned(),
+        refund: "refunds/of-o1".to_owned(),
+        disruption: "disruptions/d1".to_owned(),
+        outstanding: Some(Money { currency_code: "EUR".to_owned(), minor_units: 600 }),
+        create_time: time,
+        update_time: time,
+        resolution: String::new(),
+        resolver: String::new(),
+        etag: redress_api::etag::etag("cases/00000001", 1),
+    };
+    assert_eq!(case, expected);
+}
+
+async fn a_case_without_a_refund_names_none(api: Api) {
+    let mut fact = attention("o1");
+    fact.refund.clear();
+    api.settle(vec![fact]).await;
+    let case = api.cases("arena").get_case(named("cases/00000001")).await.unwrap().into_inner();
+    assert_eq!((case.refund.as_str(), case.disruption.as_str()), ("", "disruptions/d1"));
+}
+
+async fn another_tenants_case_is_missing_like_a_missing_one(api: Api) {
+    api.settle(vec![attention("o1")]).await;
+    let foreign = api.cases("other").get_case(named("cases/00000001")).await.unwrap_err();
+    let missing = api.cases("arena").get_case(named("cases/00000002")).await.unwrap_err();
+    assert_eq!(
+        told(&foreign),
+        "NotFound RESOURCE_NOT_FOUND: cases/00000001 not found\n\
+         name = cases/00000001"
+    );
+    assert_eq!(told(&foreign).replace("00000001", "00000002"), told(&missing));
+}
+
+async fn a_malformed_name_is_refused(api: Api) {
+    let refused = api.cases("arena").get_case(named("orders/o1")).await.unwrap_err();
+    assert_eq!(
+        told(&refused),
+        "InvalidArgument INVALID_FIELD: name: does not match regex pattern \
+         `^cases/[A-Za-z0-9._~-]{1,64}$`\n\
+         name: does not match regex pattern `^cases/[A-Za-z0-9._~-]{1,64}$`"
+    );
+}
