@@ -5,11 +5,11 @@
 
 use prost::Message as _;
 use redress_api::filter::Filter;
-use redress_api::{ApiError, time};
+use redress_api::{ApiError, FieldViolation, time};
 use redress_core::id::{DisruptionId, EventId, InvitationId};
 use redress_proto::feedback::v1 as pb;
 
-use crate::domain::invitation::{Invitation, InvitationFilter, STATE_NAMES, State};
+use crate::domain::invitation::{Answer, Invitation, InvitationFilter, STATE_NAMES, State};
 use crate::domain::rating::Rating;
 use crate::domain::response::Response;
 use crate::domain::survey::Survey;
@@ -90,11 +90,20 @@ pub(super) fn event_id(name: &str) -> Result<EventId, ApiError> {
         .map_err(|_| ApiError::invalid("event", "expected events/{event}"))
 }
 
+/// Reads an answer. A NUL is refused: PostgreSQL cannot store it in a text.
+pub(super) fn answer(score: i32, comment: String) -> Result<Answer, ApiError> {
+    if comment.contains('\0') {
+        return Err(ApiError::invalid("comment", "must not contain the character NUL"));
+    }
+    Ok(Answer { score, comment })
+}
+
 /// Reads the filter of ListInvitations.
 pub(super) fn filter(text: &str) -> Result<InvitationFilter, ApiError> {
     let filter = Filter::parse(text, &FILTER_FIELDS)?;
-    let bad = |field: &str, expected: &str| {
-        ApiError::invalid("filter", format!("{field}: expected {expected}"))
+    let bad = |field: &str, expected: &str| ApiError::InvalidArgument {
+        reason: "INVALID_FILTER",
+        violations: vec![FieldViolation::new("filter", format!("{field}: expected {expected}"))],
     };
     let state = match filter.get("state") {
         None => None,

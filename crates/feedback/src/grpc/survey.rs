@@ -15,7 +15,6 @@ use tonic::{Request, Response, Status};
 use super::convert;
 use super::status::refuse;
 use crate::app;
-use crate::domain::invitation::Answer;
 use crate::domain::survey::Survey;
 use crate::store::FeedbackStore;
 
@@ -93,7 +92,7 @@ impl SurveyService for SurveyGrpc {
         let request = RequestKey::new(&caller.tenant, RECORD_RESPONSE, &request_id, &message);
         let ask = app::RecordResponse {
             invitation: convert::invitation_id(&message.invitation, "invitation")?,
-            answer: Answer { score: message.score, comment: message.comment },
+            answer: convert::answer(message.score, message.comment)?,
             response: ResponseId::fresh(&*self.ids),
             request: &request,
             encode: convert::encoded_response,
