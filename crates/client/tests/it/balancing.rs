@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redress_client::PeerChannel;
+use tokio::task::JoinHandle;
 
 use crate::peers::{Answers, Recorder, arena, ask, connect, serve};
 
@@ -72,12 +73,13 @@ async fn the_address_with_fewer_calls_under_way_is_chosen() {
     let (slow, fast) = (serve(&silent).await, serve(&Recorder::named("fast")).await);
     let peer = connect(&Answers::of(&[slow.address, fast.address]));
     let stuck: Vec<_> = (0..2).map(|_| tokio::spawn(ask(peer.for_tenant(arena())))).collect();
-    let arrived = async {
-        while silent.call_count() == 0 {
+    // One of the two is stuck at the silent server, the other one is done with.
+    let settled = async {
+        while silent.call_count() == 0 || !stuck.iter().any(JoinHandle::is_finished) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), arrived).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), settled).await.unwrap();
     assert_eq!(spread(&peer, 10).await.keys().collect::<Vec<_>>(), ["fast"]);
     for call in stuck {
         call.abort();
