@@ -1,0 +1,75 @@
+//! `DisruptionService.PreviewDisruption`.
+
+use redress_proto::refunds::v1 as pb;
+use tonic::Status;
+
+use super::support::{Api, euros, mixed, open_stocked, order, told, unpaid};
+
+redress_testkit::conformance! {
+    open = open_stocked;
+    a_preview_adds_up_and_writes_nothing,
+    a_preview_reads_page_after_page,
+    an_event_that_nobody_has_is_missing,
+}
+
+async fn preview(
+    api: &Api,
+    tenant: &'static str,
+    event: &str,
+) -> Result<pb::DisruptionPreview, Status> {
+    let request = pb::PreviewDisruptionRequest { event: event.to_owned() };
+    api.disruptions(tenant).preview_disruption(request).await.map(tonic::Response::into_inner)
+}
+
+async fn a_preview_adds_up_and_writes_nothing(api: Api) {
+    let elsewhere =
+        pb::Order { lines: order("A9").lines.into_iter().map(elsewhere).collect(), ..order("A9") };
+    api.import(vec![mixed("A2"), unpaid("A3"), elsewhere]).await;
+    let expected = pb::DisruptionPreview {
+        event: "events/derby".to_owned(),
+        orders_in_scope: 3,
+        refundable: 1,
+        attention: 1,
+        nothing_due: 1,
+        totals: vec![
+            pb::PreviewTotal {
+                amount: euros(390),
+                provider: "giftcard".to_owned(),
+                payments: 1,
+                connected: false,
+            },
+            pb::PreviewTotal {
+                amount: euros(10_390),
+                provider: "stripe".to_owned(),
+                payments: 2,
+                connected: true,
+            },
+        ],
+    };
+    assert_eq!(preview(&api, "arena", "events/derby").await.unwrap(), expected);
+    assert_eq!(preview(&api, "arena", "events/derby").await.unwrap(), expected, "again");
+    let everything = pb::ListDisruptionsRequest::default();
+    let listed = api.disruptions("arena").list_disruptions(everything).await.unwrap();
+    assert_eq!(listed.into_inner().disruptions, []);
+}
+
+fn elsewhere(line: pb::OrderLine) -> pb::OrderLine {
+    pb::OrderLine { event: "events/final".to_owned(), ..line }
+}
+
+async fn a_preview_reads_page_after_page(api: Api) {
+    // Two full pages of 500 and the order that is there.
+    api.import((0..1000).map(|n| order(&format!("B{n:04}"))).collect()).await;
+    let preview = preview(&api, "arena", "events/derby").await.unwrap();
+    assert_eq!((preview.orders_in_scope, preview.refundable), (1001, 1001));
+    assert_eq!(preview.totals[0].amount, euros(1001 * 5390));
+}
+
+async fn an_event_that_nobody_has_is_missing(api: Api) {
+    let missing = preview(&api, "arena", "events/final").await.unwrap_err();
+    insta::assert_snapshot!(told(&missing), @"");
+    let theirs = preview(&api, "other", "events/derby").await.unwrap_err();
+    assert_eq!(told(&theirs), told(&missing).replace("final", "derby"));
+    let malformed = preview(&api, "arena", "derby").await.unwrap_err();
+    insta::assert_snapshot!(told(&malformed), @"");
+}
