@@ -37,4 +37,4 @@ pub use deadline::Deadline;
 pub use error::ApiError;
 pub use problem::{FieldViolation, Problem};
 pub use status::to_status;
-pub use validate::{RequestMeta, Valid, validated};
+pub use validate::{RequestMeta, Valid, identified, validated};

@@ -34,18 +34,22 @@ pub struct RequestMeta {
 
 /// Takes a request apart: the caller from its extensions (UNAUTHENTICATED when there is none), the
 /// message after its validation (INVALID_ARGUMENT with all violations at once).
-pub fn validated<T: Validate>(mut request: Request<T>) -> Result<Valid<T>, Status> {
-    let caller =
-        request.extensions_mut().remove::<Caller>().ok_or_else(|| ApiError::Unauthenticated {
-            reason: "TOKEN_MISSING",
-            message: "no verified caller: send a bearer token in the authorization metadata"
-                .to_owned(),
-        })?;
+pub fn validated<T: Validate>(request: Request<T>) -> Result<Valid<T>, Status> {
+    let valid = identified(request)?;
+    check(&valid.message)?;
+    Ok(valid)
+}
+
+/// The same for a message whose `.proto` declares no rule, and which therefore has no validation.
+pub fn identified<T>(mut request: Request<T>) -> Result<Valid<T>, Status> {
+    let caller = request.extensions_mut().remove::<Caller>();
+    let caller = caller.ok_or_else(|| ApiError::Unauthenticated {
+        reason: "TOKEN_MISSING",
+        message: "no verified caller: send a bearer token in the authorization metadata".to_owned(),
+    })?;
     let deadline = request.extensions().get::<Deadline>().copied();
-    let message = request.into_inner();
-    check(&message)?;
     let meta = RequestMeta { deadline, traceparent: trace::current_traceparent() };
-    Ok(Valid { caller, message, meta })
+    Ok(Valid { caller, message: request.into_inner(), meta })
 }
 
 /// Checks a message against its declared rules.
@@ -94,6 +98,7 @@ mod tests {
     fn a_request_without_a_verified_caller_goes_nowhere() {
         let status = validated(Request::new(ApplyTenantRequest::default())).unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated);
+        assert_eq!(identified(Request::new(())).unwrap_err().code(), Code::Unauthenticated);
     }
 
     #[test]

@@ -80,8 +80,8 @@ async fn connections_beyond_the_cap_are_refused_until_a_place_is_free() {
         let mut second = Connection::open(world.addr).await;
         first.find(SETTINGS).await.expect("the first is served");
         second.find(SETTINGS).await.expect("the second is served");
-        let mut third = TcpStream::connect(world.addr).await.unwrap();
-        assert!(is_closed(&mut third).await, "the third is refused");
+        let third = Connection::open_if_served(world.addr).await;
+        assert!(third.is_none(), "the third is refused");
         drop(first);
         // The server learns of the end in its own time.
         soon(async {
