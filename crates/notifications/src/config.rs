@@ -51,7 +51,8 @@ pub struct DispatchSection {
     pub claim_s: u64,
     /// How often to look for work that nobody announced, such as retries, in milliseconds.
     pub poll_interval_ms: u64,
-    /// How often mail is tried before it fails for good.
+    /// How often the server may ask to come back with one message before it fails for good;
+    /// outages do not count.
     pub max_attempts: u32,
     /// The wait after the first attempt, in seconds; it doubles with each further one.
     pub first_retry_s: u64,
@@ -66,7 +67,7 @@ impl Default for DispatchSection {
             concurrency: 16,
             claim_s: 300,
             poll_interval_ms: 1000,
-            max_attempts: 10,
+            max_attempts: 48,
             first_retry_s: 30,
             max_retry_s: 3600,
         }

@@ -17,7 +17,7 @@ CREATE TABLE notifications (
     state                 TEXT             NOT NULL,
     locale                TEXT,
     reason                TEXT,
-    -- How often a mail server was asked and did not take it.
+    -- How often a mail server put this message off.
     attempts              BIGINT           NOT NULL,
     -- While PENDING: not to be claimed before; a claim moves it to the claim's own end.
     due_time              BIGINT           NOT NULL,

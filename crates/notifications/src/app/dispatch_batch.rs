@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
@@ -29,6 +30,10 @@ use crate::store::{Claim, NotificationStore, Settlement};
 const CONTACTS_PER_CALL: usize = 500;
 /// How many questions for contacts may be under way at once.
 const CONTACT_CALLS: usize = 4;
+/// After this many failures in a row that are no message's fault, the rest of a batch waits.
+const OUTAGE_AFTER: usize = 3;
+/// How long mail waits for a tenant's settings, which a person has to apply or mend.
+const TENANT_PAUSE: Duration = Duration::from_secs(30);
 
 /// How much is sent at once, and how patiently.
 #[derive(Debug, Clone)]
@@ -41,7 +46,7 @@ pub struct DispatchSettings {
     pub claim: Duration,
     /// A mail is not begun when its claim has less than this left; longer than one mail may take.
     pub claim_reserve: Duration,
-    /// How long to wait when contacts or a tenant's settings cannot be had.
+    /// How long to wait when contacts cannot be had, or no mail can be handed over at all.
     pub peer_pause: Duration,
     /// How patiently mail is tried again.
     pub retry: RetryPolicy,
@@ -78,7 +83,7 @@ pub struct Report {
     pub failed: usize,
     /// Left for later.
     pub postponed: usize,
-    /// Whether something that the next batch needs too is not available.
+    /// Whether something is missing that the next batch would need too.
     pub blocked: bool,
 }
 
@@ -100,7 +105,9 @@ pub async fn dispatch_batch(
         return Ok(Report::default());
     }
     let Prepared { ready, mut settlements, blocked } = dispatcher.prepare(claimed, now).await;
-    settlements.extend(dispatcher.send(ready, &claim, stop).await);
+    let outage = Outage::default();
+    settlements.extend(dispatcher.send(ready, &claim, &outage, stop).await);
+    let blocked = blocked || outage.is_declared();
 
     let written = dispatcher.store.settle(&claim.token, &settlements).await?;
     if written != settlements.len() as u64 {
@@ -147,7 +154,11 @@ impl Dispatcher {
                 Ok(learned) => learned,
                 Err(reason) => {
                     prepared.blocked = true;
-                    let due_time = now.plus(self.settings.peer_pause);
+                    let pause = match reason {
+                        Reason::TenantNotReady => TENANT_PAUSE,
+                        _ => self.settings.peer_pause,
+                    };
+                    let due_time = now.plus(pause);
                     let wait = |notification| postpone(notification, reason, due_time);
                     prepared.settlements.extend(group.iter().map(wait));
                     continue;
@@ -172,6 +183,7 @@ impl Dispatcher {
         &self,
         ready: Vec<(Notification, Mail)>,
         claim: &Claim,
+        outage: &Outage,
         stop: &CancellationToken,
     ) -> Vec<Settlement> {
         let last_start = Timestamp(claim.until.0 - micros(self.settings.claim_reserve));
@@ -180,8 +192,10 @@ impl Dispatcher {
                 let now = self.clock.now();
                 let delivery = if stop.is_cancelled() || now > last_start {
                     not_begun(&notification, now)
+                } else if outage.is_declared() {
+                    self.after_outage(notification.attempts, now)
                 } else {
-                    self.hand_over(&notification, &mail).await
+                    self.hand_over(&notification, &mail, outage).await
                 };
                 settle(&notification, delivery)
             })
@@ -238,9 +252,15 @@ impl Dispatcher {
         Ok((settings, contacts))
     }
 
-    async fn hand_over(&self, notification: &Notification, mail: &Mail) -> Delivery {
+    async fn hand_over(
+        &self,
+        notification: &Notification,
+        mail: &Mail,
+        outage: &Outage,
+    ) -> Delivery {
         let result = self.mailer.send(mail).await;
         let now = self.clock.now();
+        outage.observe(result.as_ref().err());
         let error = match result {
             Ok(()) => return Delivery::Sent { locale: mail.locale, send_time: now },
             Err(error) => error,
@@ -251,37 +271,62 @@ impl Dispatcher {
             error = &error as &dyn std::error::Error,
             "a notification was not handed over"
         );
-        after_failure(&error, notification.attempts, now, &self.settings)
+        self.after_failure(&error, notification.attempts, now)
+    }
+
+    /// What a failed hand-over leads to.
+    fn after_failure(&self, error: &MailError, attempts: u32, now: Timestamp) -> Delivery {
+        match error {
+            MailError::InvalidRecipient => Delivery::Failed { reason: Reason::InvalidAddress },
+            MailError::Refused { .. } => Delivery::Failed { reason: Reason::MailRefused },
+            MailError::Compose(_) => Delivery::Failed { reason: Reason::RenderFailed },
+            MailError::InvalidSender => Delivery::Postponed {
+                reason: Some(Reason::TenantNotReady),
+                attempts,
+                due_time: now.plus(TENANT_PAUSE),
+            },
+            MailError::Closed { .. } | MailError::Unreachable(_) | MailError::Folder(_) => {
+                self.after_outage(attempts, now)
+            }
+            MailError::Later { .. } => {
+                let attempts = attempts.saturating_add(1);
+                match self.settings.retry.delay_after(attempts) {
+                    Some(delay) => Delivery::Postponed {
+                        reason: Some(Reason::MailUnavailable),
+                        attempts,
+                        due_time: now.plus(delay),
+                    },
+                    None => Delivery::Failed { reason: Reason::MailRefused },
+                }
+            }
+        }
+    }
+
+    /// An outage is no attempt of the message's own, so no message fails by one.
+    fn after_outage(&self, attempts: u32, now: Timestamp) -> Delivery {
+        let due_time = now.plus(self.settings.peer_pause);
+        Delivery::Postponed { reason: Some(Reason::MailUnavailable), attempts, due_time }
     }
 }
 
-/// What a failed hand-over leads to.
-fn after_failure(
-    error: &MailError,
-    attempts: u32,
-    now: Timestamp,
-    settings: &DispatchSettings,
-) -> Delivery {
-    match error {
-        MailError::InvalidRecipient => Delivery::Failed { reason: Reason::InvalidAddress },
-        MailError::Refused { .. } => Delivery::Failed { reason: Reason::MailRefused },
-        MailError::Compose(_) => Delivery::Failed { reason: Reason::RenderFailed },
-        MailError::InvalidSender => Delivery::Postponed {
-            reason: Some(Reason::TenantNotReady),
-            attempts,
-            due_time: now.plus(settings.retry.max_delay),
-        },
-        MailError::Busy { .. } | MailError::Unreachable(_) | MailError::Folder(_) => {
-            let attempts = attempts.saturating_add(1);
-            match settings.retry.delay_after(attempts) {
-                Some(delay) => Delivery::Postponed {
-                    reason: Some(Reason::MailUnavailable),
-                    attempts,
-                    due_time: now.plus(delay),
-                },
-                None => Delivery::Failed { reason: Reason::MailRefused },
-            }
+/// Tells an outage from one message's bad luck: several failures in a row that would have met any
+/// message.
+#[derive(Debug, Default)]
+struct Outage {
+    in_a_row: AtomicUsize,
+}
+
+impl Outage {
+    fn observe(&self, error: Option<&MailError>) {
+        if error.is_some_and(MailError::is_outage) {
+            self.in_a_row.fetch_add(1, Ordering::Relaxed);
+        } else if !self.is_declared() {
+            self.in_a_row.store(0, Ordering::Relaxed);
         }
+    }
+
+    fn is_declared(&self) -> bool {
+        self.in_a_row.load(Ordering::Relaxed) >= OUTAGE_AFTER
     }
 }
 

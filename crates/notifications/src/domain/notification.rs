@@ -38,12 +38,6 @@ impl State {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
-
-    /// Whether an attempt may move a notification from this state to `next`. PENDING to PENDING is
-    /// a postponement.
-    pub const fn may_become(self, _next: Self) -> bool {
-        matches!(self, Self::Pending)
-    }
 }
 
 /// Why a notification failed or is tried again.
@@ -53,11 +47,11 @@ pub enum Reason {
     NoContact,
     /// The address is none that mail can be sent to. Final.
     InvalidAddress,
-    /// The mail server refused the message for good, or too often. Final.
+    /// The mail server refused the message for good, or put it off too often. Final.
     MailRefused,
     /// The text could not be rendered; a defect. Final.
     RenderFailed,
-    /// The mail server is not reachable or asks for time. Tried again, a bounded number of times.
+    /// The mail server asks to come back later, a bounded number of times, or takes no mail at all.
     MailUnavailable,
     /// The service that knows the contacts is not reachable. Tried again until it is.
     ContactsUnavailable,
@@ -136,7 +130,7 @@ pub struct Notification {
     pub locale: Option<Locale>,
     /// Why it failed or is tried again.
     pub reason: Option<Reason>,
-    /// How often a mail server was asked and did not take it.
+    /// How often a mail server put this message off.
     pub attempts: u32,
     /// When it was handed over; `None` before.
     pub send_time: Option<Timestamp>,
@@ -161,7 +155,7 @@ pub enum Delivery {
     Postponed {
         /// Why; `None` when it was not its turn yet.
         reason: Option<Reason>,
-        /// How often mail servers have declined so far.
+        /// How often a mail server has put it off so far.
         attempts: u32,
         /// When to try again.
         due_time: Timestamp,
@@ -182,26 +176,6 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_pending_moves() {
-        use State::{Failed, Pending, Sent};
-        let table = [
-            (Pending, Pending, true),
-            (Pending, Sent, true),
-            (Pending, Failed, true),
-            (Sent, Pending, false),
-            (Sent, Sent, false),
-            (Sent, Failed, false),
-            (Failed, Pending, false),
-            (Failed, Sent, false),
-            (Failed, Failed, false),
-        ];
-        assert_eq!(table.len(), State::ALL.len() * State::ALL.len());
-        for (from, to, allowed) in table {
-            assert_eq!(from.may_become(to), allowed, "{from:?} to {to:?}");
-        }
-    }
 
     #[test]
     fn stored_names_read_back() {

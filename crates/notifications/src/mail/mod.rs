@@ -74,9 +74,15 @@ pub enum MailError {
         /// SMTP reply code.
         code: u16,
     },
-    /// The server asks for time, or refuses us rather than this message.
-    #[error("the mail server does not take mail now, code {code}")]
-    Busy {
+    /// The server asks to come back with this message later.
+    #[error("the mail server does not take the message now, code {code}")]
+    Later {
+        /// SMTP reply code.
+        code: u16,
+    },
+    /// The server takes no mail at all, or none from us.
+    #[error("the mail server takes no mail from us, code {code}")]
+    Closed {
         /// SMTP reply code.
         code: u16,
     },
@@ -86,4 +92,11 @@ pub enum MailError {
     /// The folder does not take the file.
     #[error("the mailbox folder cannot be written")]
     Folder(#[source] io::Error),
+}
+
+impl MailError {
+    /// Whether the trouble would meet any message, so that this one is not to blame.
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Closed { .. } | Self::Unreachable(_) | Self::Folder(_))
+    }
 }

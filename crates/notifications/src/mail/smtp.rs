@@ -55,7 +55,7 @@ pub struct SmtpSettings {
     /// How long handing over one message may take, in milliseconds; 30 000 when not given.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
-    /// Connections kept open between messages; 8 when not given.
+    /// Connections kept open between messages; 16 when not given.
     #[serde(default = "default_pool_size")]
     pub pool_size: u32,
 }
@@ -69,7 +69,7 @@ const fn default_timeout_ms() -> u64 {
 }
 
 const fn default_pool_size() -> u32 {
-    8
+    16
 }
 
 /// The settings cannot be used.
@@ -120,36 +120,45 @@ impl Mailer for SmtpMailer {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let message = compose(mail)?;
         // lettre bounds each step of the conversation; this bounds their sum.
-        match timeout(self.limit, self.transport.send(message)).await {
-            Err(_) => Err(MailError::Unreachable("no answer in time")),
-            Ok(Err(error)) => Err(classify(&error)),
-            Ok(Ok(_)) => Ok(()),
+        let error = match timeout(self.limit, self.transport.send(message)).await {
+            Err(_) => return Err(MailError::Unreachable("no answer in time")),
+            Ok(Err(error)) => error,
+            Ok(Ok(_)) => return Ok(()),
+        };
+        match classify(&error) {
+            // A server can also say so instead of a greeting, to everybody who comes.
+            MailError::Refused { code } if !self.is_served().await => {
+                Err(MailError::Closed { code })
+            }
+            error => Err(error),
         }
     }
 }
 
-fn classify(error: &Error) -> MailError {
-    let Some(code) = error.status().map(u16::from) else {
-        return MailError::Unreachable(if error.is_tls() {
-            "TLS failed"
-        } else if error.is_client() {
-            "the server lacks a feature that is needed"
-        } else if error.is_response() {
-            "the server does not speak SMTP"
-        } else {
-            "the connection failed"
-        });
-    };
-    if error.is_permanent() && !is_about_us(code) {
-        MailError::Refused { code }
-    } else {
-        MailError::Busy { code }
+impl SmtpMailer {
+    /// Whether the server talks to us at all.
+    async fn is_served(&self) -> bool {
+        matches!(timeout(self.limit, self.transport.test_connection()).await, Ok(Ok(true)))
     }
 }
 
-/// Permanent replies that say nothing about the message: the server serves no mail (521, and 554
-/// as a greeting looks the same as a refused message and stays one), or wants another login (530,
-/// 534, 535, 538). A wrong password must not fail 40,000 messages for good.
+fn classify(error: &Error) -> MailError {
+    match error.status().map(u16::from) {
+        Some(code) if is_about_us(code) => MailError::Closed { code },
+        Some(code) if error.is_permanent() => MailError::Refused { code },
+        Some(code) => MailError::Later { code },
+        None if error.is_tls() => MailError::Unreachable("TLS failed"),
+        None if error.is_client() => {
+            MailError::Unreachable("it lacks a feature that is needed, such as STARTTLS")
+        }
+        None if error.is_response() => MailError::Unreachable("it does not speak SMTP"),
+        None => MailError::Unreachable("the connection failed"),
+    }
+}
+
+/// Replies that say nothing about the message: the server is closing down (421), serves no mail
+/// (521), or wants another login (530, 534, 535, 538). A wrong password must not fail 40,000
+/// messages for good.
 const fn is_about_us(code: u16) -> bool {
-    matches!(code, 521 | 530 | 534 | 535 | 538)
+    matches!(code, 421 | 521 | 530 | 534 | 535 | 538)
 }

@@ -44,7 +44,7 @@ impl DispatchWorker {
                             "dispatched a batch of notifications"
                         );
                     }
-                    if report.claimed > 0 && !report.blocked {
+                    if report.sent > 0 || (report.claimed > 0 && !report.blocked) {
                         continue;
                     }
                     !report.blocked

@@ -17,6 +17,8 @@ use crate::support::{World, contact, settled, tenant_id};
 redress_testkit::conformance! {
     open = open_world_with_smtp;
     a_refusal_for_now_is_tried_again,
+    a_message_that_is_put_off_too_often_is_given_up,
+    an_outage_is_waited_for_without_asking_for_every_message,
     a_refusal_for_good_is_final_and_concerns_one_message_only,
 }
 
@@ -79,6 +81,42 @@ async fn a_refusal_for_now_is_tried_again(Post { world, server }: Post) {
     assert!(received[0].data.contains("\r\nMessage-ID: <00000001@arena.example>\r\n"));
 }
 
+async fn a_message_that_is_put_off_too_often_is_given_up(Post { world, server }: Post) {
+    world.refunds.knows(&tenant_id("arena"), "o1", contact("ada@mail.example", "en"));
+    world.deliver("arena", 1, vec![settled("o1")]).await.unwrap();
+    server.will_say(&["450 later"; 3]);
+    // Three attempts in all: 30 s after the first, 60 s after the second.
+    for wait in [30, 60] {
+        assert_eq!(world.dispatch().await.postponed, 1);
+        world.clock.advance(Duration::from_secs(wait - 1));
+        assert_eq!(world.dispatch().await, Report::default(), "not before {wait} s");
+        world.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(world.dispatch().await.failed, 1);
+    let failed = world.only("arena").await;
+    assert_eq!((failed.state(), failed.reason_code.as_str()), (State::Failed, "MAIL_REFUSED"));
+}
+
+async fn an_outage_is_waited_for_without_asking_for_every_message(Post { world, server }: Post) {
+    let orders: Vec<String> = (0..200).map(|n| format!("o{n}")).collect();
+    for order in &orders {
+        world.refunds.knows(&tenant_id("arena"), order, contact("ada@mail.example", "en"));
+    }
+    let facts = orders.iter().map(|order| settled(order)).collect();
+    world.deliver("arena", 1, facts).await.unwrap();
+    server.greet_with(Some("554 no mail from you"));
+    for _ in 0..5 {
+        let report = world.dispatch().await;
+        assert_eq!((report.postponed, report.blocked), (200, true), "{report:?}");
+        world.clock.advance(Duration::from_mins(1));
+    }
+    // Each failure costs two connections: the attempt, and the question whether we are served.
+    assert!(server.connections() < 5 * 2 * 40, "{}", server.connections());
+    server.greet_with(None);
+    assert_eq!(world.dispatch().await.sent, 200);
+    assert_eq!(server.received().len(), 200);
+}
+
 async fn a_refusal_for_good_is_final_and_concerns_one_message_only(Post { world, server }: Post) {
     for order in ["o1", "o2"] {
         world.refunds.knows(&tenant_id("arena"), order, contact("ada@mail.example", "en"));
@@ -115,7 +153,7 @@ async fn a_server_that_does_not_know_us_fails_no_message_for_good() {
         ..settings(&server)
     };
     let mailer = SmtpMailer::new(&settings).unwrap();
-    assert!(matches!(mailer.send(&mail()).await, Err(MailError::Busy { code: 535 })));
+    assert!(matches!(mailer.send(&mail()).await, Err(MailError::Closed { code: 535 })));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -35,14 +36,22 @@ pub(crate) struct SmtpServer {
     manner: Manner,
     replies: Arc<Mutex<VecDeque<&'static str>>>,
     received: Arc<Mutex<Vec<Received>>>,
+    greeting: Arc<Mutex<Option<&'static str>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl SmtpServer {
     pub(crate) async fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (replies, received) = (Arc::default(), Arc::default());
-        let server = Self { address, manner, replies, received };
+        let server = Self {
+            address,
+            manner,
+            replies: Arc::default(),
+            received: Arc::default(),
+            greeting: Arc::default(),
+            connections: Arc::default(),
+        };
         let serving = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -58,6 +67,16 @@ impl SmtpServer {
         self.replies.lock().unwrap().extend(replies);
     }
 
+    /// Greets with this and hangs up, or behaves again.
+    pub(crate) fn greet_with(&self, greeting: Option<&'static str>) {
+        *self.greeting.lock().unwrap() = greeting;
+    }
+
+    /// How often somebody connected.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
     /// What was taken so far.
     pub(crate) fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
@@ -65,7 +84,12 @@ impl SmtpServer {
 
     /// One connection, until either side ends it.
     async fn converse(&self, stream: TcpStream) -> std::io::Result<()> {
+        self.connections.fetch_add(1, Ordering::SeqCst);
         let mut stream = BufReader::new(stream);
+        let farewell = *self.greeting.lock().unwrap();
+        if let Some(farewell) = farewell {
+            return say(&mut stream, farewell).await;
+        }
         let mut line = String::new();
         if self.manner == Manner::Silent {
             stream.read_line(&mut line).await?;

@@ -16,6 +16,7 @@ redress_testkit::conformance! {
     two_workers_at_once_share_the_work,
     a_claim_that_ran_out_is_taken_over_and_its_holder_is_fenced,
     outcomes_are_written_as_they_are,
+    only_pending_moves_cell_by_cell,
     what_is_settled_never_moves_again,
     what_is_postponed_comes_back_when_it_is_due,
     settling_nothing_writes_nothing,
@@ -128,6 +129,37 @@ async fn outcomes_are_written_as_they_are(world: World) {
             (State::Pending, None, None, 0, None),
         ]
     );
+}
+
+async fn only_pending_moves_cell_by_cell(world: World) {
+    let arena = tenant("arena");
+    let reason = Some(Reason::MailUnavailable);
+    let due_time = world.clock.now();
+    let deliveries = [
+        sent(&world),
+        Delivery::Failed { reason: Reason::NoContact },
+        Delivery::Postponed { reason, attempts: 1, due_time },
+    ];
+    let mut position = 1;
+    for first in deliveries {
+        for second in deliveries {
+            let order = format!("o{position}");
+            world.deliver_orders(&arena, position, &[&order]).await;
+            position += 1;
+            let token = format!("t{order}");
+            let claim = Claim { limit: 100, ..world.claim(&token, 1) };
+            let claimed = world.store.claim(&claim).await.unwrap();
+            let this = claimed.iter().find(|n| n.about.order.as_str() == order).unwrap();
+            let settle = async |delivery| {
+                world.store.settle(&token, &[settlement(this, delivery)]).await.unwrap()
+            };
+            assert_eq!(settle(first).await, 1, "PENDING by {first:?}");
+            // Even one who still knows the token has nothing to say any more.
+            assert_eq!(settle(second).await, 0, "{first:?} by {second:?}");
+            let found = world.store.get(&arena, &this.about.id).await.unwrap().unwrap();
+            assert_eq!(found.state, first.state());
+        }
+    }
 }
 
 async fn what_is_settled_never_moves_again(world: World) {
