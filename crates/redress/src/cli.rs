@@ -196,6 +196,9 @@ pub struct SandboxArgs {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:7410")]
     pub listen: SocketAddr,
+    /// Know the payments of the sample orders from the start.
+    #[arg(long)]
+    pub sample: bool,
     /// Requests a second for each endpoint; 0 for no limit.
     #[arg(long, default_value_t = 25)]
     pub rate: u32,

@@ -144,12 +144,8 @@ impl Home {
             toml_text(&self.key_file(name).display().to_string()),
         );
         for peer in ServiceName::ALL.into_iter().filter(|peer| *peer != service) {
-            let _infallible = writeln!(
-                text,
-                "{} = \"http://127.0.0.1:{}\"",
-                peer.as_str(),
-                port_of(peer, ports)
-            );
+            let _infallible =
+                writeln!(text, "{} = \"http://127.0.0.1:{}\"", peer.as_str(), port_of(peer, ports));
         }
         text.push_str(&self.issuers_text(service)?);
         text.push_str(&self.service_section(service, layout));

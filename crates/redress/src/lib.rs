@@ -10,4 +10,5 @@ pub mod demo;
 pub mod home;
 pub mod import;
 pub mod output;
+pub mod seed;
 pub mod services;

@@ -152,8 +152,7 @@ pub fn schema(service: ServiceName) -> &'static Schema {
 pub async fn open_database(settings: &AnySettings) -> Result<Database> {
     let name = settings.service().as_str();
     let common = settings.common();
-    let database =
-        common.database.with_context(|| format!("{name}: database.url is missing"))?;
+    let database = common.database.with_context(|| format!("{name}: database.url is missing"))?;
     let mut wanted = DatabaseSettings::new(database.url.expose_secret());
     wanted.max_connections = database.pool_size;
     Database::connect(&wanted).await.with_context(|| name.to_owned())
@@ -212,7 +211,8 @@ pub async fn start(
     for (settings, bound) in all.into_iter().zip(bound) {
         let service = settings.service();
         let address = bound.addr();
-        let built = build(settings, migration).await.with_context(|| service.as_str().to_owned())?;
+        let built =
+            build(settings, migration).await.with_context(|| service.as_str().to_owned())?;
         running.push(RunningService { service, address, running: bound.start(built, stop) });
     }
     Ok(running)

@@ -132,7 +132,10 @@ impl PolicyFile {
             effective_time: Some(effective),
             tiers: self.tiers.into_iter().map(tier).collect(),
             refunds_fees: self.refunds_fees,
-            citation: Some(refunds::Citation { title: self.citation.title, uri: self.citation.uri }),
+            citation: Some(refunds::Citation {
+                title: self.citation.title,
+                uri: self.citation.uri,
+            }),
             pay_within_days: self.pay_within_days,
         })
     }

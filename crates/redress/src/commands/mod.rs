@@ -52,9 +52,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
             refund::get(&args).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Refund(RefundCommand::CheckLedger(args)) => refund::check_ledger(&args).await,
-        Command::CancelEvent(args) => {
-            cancel_event::run(&args).await.map(|()| ExitCode::SUCCESS)
-        }
+        Command::CancelEvent(args) => cancel_event::run(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Rating(args) => rating::run(&args).await.map(|()| ExitCode::SUCCESS),
     }
 }

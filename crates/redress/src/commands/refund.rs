@@ -19,9 +19,10 @@ use crate::output;
 /// An amount for people, such as `EUR 107.81`.
 pub(crate) fn money(amount: Option<&WireMoney>) -> String {
     let Some(amount) = amount else { return String::new() };
-    let known = amount.currency_code.parse().and_then(|currency| {
-        redress_core::money::Money::new(currency, amount.minor_units)
-    });
+    let known = amount
+        .currency_code
+        .parse()
+        .and_then(|currency| redress_core::money::Money::new(currency, amount.minor_units));
     known.map_or_else(
         |_| format!("{} {}", amount.currency_code, amount.minor_units),
         |money| money.to_string(),

@@ -4,12 +4,15 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use redress_runtime::signals;
-use redress_sandbox::{FaultPlan, Sandbox, SandboxConfig, SecretKey, WebhookConfig, WebhookEndpoint};
+use redress_sandbox::{
+    FaultPlan, Sandbox, SandboxConfig, SecretKey, WebhookConfig, WebhookEndpoint,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::run::SANDBOX_KEY;
 use crate::cli::SandboxArgs;
-use crate::output;
+use crate::import::Sample;
+use crate::{output, seed};
 
 pub(super) async fn run(args: &SandboxArgs) -> Result<()> {
     let endpoint = match (&args.webhook_url, &args.webhook_secret_file) {
@@ -39,6 +42,12 @@ pub(super) async fn run(args: &SandboxArgs) -> Result<()> {
     let stop = CancellationToken::new();
     signals::cancel_on_signal(stop.clone())?;
     let sandbox = Sandbox::start(config).await?;
+    if args.sample {
+        let sample = Sample::load().map_err(anyhow::Error::msg)?;
+        let orders = sample.orders().iter().cloned();
+        let payments = seed::payments(&sandbox.base_url(), orders).await?;
+        output::note(format!("{payments} payments of the sample orders can be refunded"));
+    }
     output::line(sandbox.base_url());
     output::note(format!("payment sandbox with the key {SANDBOX_KEY}; stop it with ctrl-c"));
     stop.cancelled().await;

@@ -8,11 +8,11 @@ mod report;
 mod stage;
 
 use std::process::ExitCode;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use redress_core::tenant::Tenant;
-use redress_proto::refunds::v1::{Order, Refund, refund};
+use redress_proto::refunds::v1::{Order, Refund};
+use tokio::time::Instant;
 
 use crate::cli::{DemoArgs, ServiceName};
 use crate::commands::{PolicyFile, apply_policy, apply_tenant, cancel, preview, show_preview};
@@ -105,7 +105,7 @@ async fn play(
     let rating = rating::get(connections, EVENT).await?;
     let ledger = refunds::ledger(connections).await?;
     let provider = stage.provider().totals().await?;
-    Ok(Report::new(report::Facts {
+    Ok(Report::new(&report::Facts {
         imported: &imported,
         import_elapsed,
         done: &done,
@@ -149,8 +149,7 @@ async fn voluntary_refund(
     let refund = refunds::create(connections, &quote.name, true).await?;
     let refund = stage.wait_for_refund(&refund.name).await?;
     if !args.json {
-        let state: refund::State = refund.state();
-        output::line(format!("{}: {}", refund.name, state.as_str_name()));
+        output::line(format!("{}: {}", refund.name, refund.state().as_str_name()));
     }
     Ok(Some(refund))
 }

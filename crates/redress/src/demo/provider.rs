@@ -2,18 +2,14 @@
 //! count of the money.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result, ensure};
-use redress_proto::refunds::v1::{Order, payment};
+use anyhow::{Context as _, Result};
+use redress_proto::refunds::v1::Order;
 use redress_sandbox::{FaultPlan, RunningSandbox, Sandbox, SandboxConfig, SecretKey};
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::cli::DemoArgs;
-
-/// Payments told to the sandbox in one request.
-const SEED_CHUNK: usize = 5_000;
+use crate::seed;
 
 /// Faults in a thousand payments: enough to meet each kind in the sample of 240 orders.
 const FAULTS: FaultPlan = FaultPlan {
@@ -66,42 +62,7 @@ impl Provider {
 
     /// Tells the sandbox of every payment that the orders were paid with there.
     pub(super) async fn seed(&self, orders: impl Iterator<Item = Order>) -> Result<()> {
-        let mut lines = String::new();
-        let mut pending = 0;
-        for order in orders {
-            for payment in order.payments.iter().filter(|p| p.provider == "stripe") {
-                let captured = payment.captured.clone().unwrap_or_default();
-                let earlier = payment.refunded_elsewhere.clone().unwrap_or_default();
-                let tender = match payment.tender() {
-                    payment::Tender::Wallet => "alipay",
-                    _ => "card",
-                };
-                let record = json!({
-                    "id": payment.provider_reference,
-                    "amount": captured.minor_units,
-                    "currency": captured.currency_code,
-                    "amount_refunded": earlier.minor_units,
-                    "payment_method_type": tender,
-                });
-                writeln!(lines, "{record}")?;
-                pending += 1;
-            }
-            if pending >= SEED_CHUNK {
-                self.put(std::mem::take(&mut lines)).await?;
-                pending = 0;
-            }
-        }
-        if pending > 0 {
-            self.put(lines).await?;
-        }
-        Ok(())
-    }
-
-    async fn put(&self, lines: String) -> Result<()> {
-        let url = format!("{}/sandbox/payment_intents", self.base_url());
-        let response = self.http.post(url).body(lines).send().await?;
-        let status = response.status();
-        ensure!(status.is_success(), "the sandbox refused a payment: {}", response.text().await?);
+        seed::payments(&self.base_url(), orders).await?;
         Ok(())
     }
 

@@ -63,7 +63,7 @@ pub(super) struct Facts<'a> {
 }
 
 impl Report {
-    pub(super) fn new(facts: Facts<'_>) -> Self {
+    pub(super) fn new(facts: &Facts<'_>) -> Self {
         let counts = &facts.done.counts;
         let mut refunded = BTreeMap::new();
         let mut add = |amount: &WireMoney| {
@@ -160,7 +160,10 @@ impl Report {
             row("rating", self.rating_text.clone()),
             row("books", if self.ledger_balanced { "balanced" } else { "NOT balanced" }.to_owned()),
             row("imported per second", format!("{:.0}", self.import_orders_per_s)),
-            row("cancellation", format!("{:.1} s", Duration::from_millis(self.elapsed_ms).as_secs_f64())),
+            row(
+                "cancellation",
+                format!("{:.1} s", Duration::from_millis(self.elapsed_ms).as_secs_f64()),
+            ),
             row("orders per second", format!("{:.0}", self.orders_per_s)),
         ]);
         output::table(["", "demo"], rows);

@@ -80,7 +80,8 @@ impl Stage {
             databases: Vec::new(),
         };
         let (home, _) = Home::open_or_create(&dir, &layout)?;
-        let quiet = TelemetrySettings { filter: "error".to_owned(), ..TelemetrySettings::default() };
+        let quiet =
+            TelemetrySettings { filter: "error".to_owned(), ..TelemetrySettings::default() };
         let telemetry = telemetry::init(&quiet, "redress")?;
         let mut all = Vec::new();
         for service in ServiceName::ALL {

@@ -27,11 +27,11 @@ const LAYERS: [(&[&str], &[&[&str]]); 13] = [
     (&["redress-api"], &[&BASE]),
     (&["redress-store", "redress-runtime", "redress-client"], &[&BASE, &["redress-api"]]),
     (&SERVICES, &[&BASE, &PLUMBING]),
-    (&["redress-redress"], &[&BASE, &PLUMBING, &SERVICES, &["redress-sandbox"]]),
+    (&["redress"], &[&BASE, &PLUMBING, &SERVICES, &["redress-sandbox"]]),
     (&["redress-testkit"], &[&BASE, &["redress-api"]]),
     // An outside system: it may share the vocabulary, nothing else.
     (&["redress-sandbox"], &[&["redress-core"]]),
-    (&["redress-tests"], &[&BASE, &PLUMBING, &SERVICES, &TEST_ONLY, &["redress-redress"]]),
+    (&["redress-tests"], &[&BASE, &PLUMBING, &SERVICES, &TEST_ONLY, &["redress"]]),
     (&["prost-reflect-build"], &[]),
     (&["xtask"], &[]),
 ];
@@ -87,9 +87,9 @@ mod tests {
             ("redress-refunds", "normal", "redress-store"),
             ("redress-refunds", "dev", "redress-sandbox"),
             ("redress-cases", "dev", "redress-testkit"),
-            ("redress-redress", "normal", "redress-sandbox"),
-            ("redress-redress", "normal", "redress-cases"),
-            ("redress-tests", "normal", "redress-redress"),
+            ("redress", "normal", "redress-sandbox"),
+            ("redress", "normal", "redress-cases"),
+            ("redress-tests", "normal", "redress"),
         ];
         for (from, kind, to) in right {
             assert!(messages(from, kind, to).is_empty(), "{from} -> {to}");
@@ -108,9 +108,9 @@ mod tests {
             ("redress-refunds", "dev", "redress-cases"),
             ("redress-refunds", "normal", "redress-testkit"),
             ("redress-refunds", "normal", "redress-sandbox"),
-            ("redress-redress", "normal", "redress-testkit"),
+            ("redress", "normal", "redress-testkit"),
             ("redress-testkit", "normal", "redress-store"),
-            ("redress-cases", "normal", "redress-redress"),
+            ("redress-cases", "normal", "redress"),
             ("xtask", "normal", "redress-core"),
             ("prost-reflect-build", "normal", "redress-core"),
         ];
