@@ -105,8 +105,8 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_bucket_gives_its_burst_and_then_its_rate() {
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_its_rate() {
         let start = Instant::now();
         let mut bucket = Bucket::full(10, 3, start);
         for _ in 0..3 {

@@ -9,6 +9,7 @@ use tonic::service::RoutesBuilder;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
+use tonic_reflection::pb;
 use tonic_reflection::server::Builder;
 
 /// Turns the health of a server.
@@ -56,6 +57,9 @@ pub(super) fn add_reflection(
         let base = Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // Each version lists both, and tools ask for the file of whatever is listed.
+            .register_encoded_file_descriptor_set(pb::v1::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(pb::v1alpha::FILE_DESCRIPTOR_SET)
             .with_service_name(<HealthServer<HealthService> as NamedService>::NAME);
         let names = REFLECTION_NAMES.iter().chain(interfaces);
         names.fold(base, |builder, name| builder.with_service_name(*name))
