@@ -3,6 +3,7 @@
 //! Invariant: a batch that reaches the handler is valid, belongs to one partition of one source,
 //! and its positions rise by one; the envelope's tenant counts here and only here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use redress_core::event::{Event, EventBatch};
@@ -14,6 +15,7 @@ use tonic::{Request, Response, Status};
 use crate::error::ApiError;
 use crate::ports::{EventHandler, HandleError};
 use crate::problem::FieldViolation;
+use crate::trace::span_with_parent;
 use crate::validate::{Valid, validated};
 use crate::{time, to_status};
 
@@ -109,9 +111,20 @@ impl EventSinkService for EventSinkGrpc {
     ) -> Result<Response<pb::DeliverResponse>, Status> {
         let Valid { message, .. } = validated(request)?;
         let batch = batch_from_proto(message)?;
+        let (source, causes) = (batch.source.clone(), causes_of(&batch));
         let position = self.handler.handle(batch).await.map_err(refusal)?;
+        for cause in &causes {
+            // The call belongs to the relay's trace; what caused the events hears of them too.
+            let span = tracing::info_span!("events applied", event.source = source);
+            drop(span_with_parent(span, Some(cause)));
+        }
         Ok(Response::new(pb::DeliverResponse { position }))
     }
+}
+
+/// The traces behind a batch, each once.
+fn causes_of(batch: &EventBatch) -> BTreeSet<String> {
+    batch.events.iter().filter_map(|event| event.traceparent.clone()).collect()
 }
 
 fn refusal(error: HandleError) -> Status {

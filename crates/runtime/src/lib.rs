@@ -35,10 +35,9 @@ pub mod signals;
 pub mod telemetry;
 pub mod token;
 
-pub use redress_api::trace::current_traceparent;
+pub use redress_api::trace::{current_traceparent, span_with_parent};
 pub use server::{Bound, Running, StartError, StopError, run};
 pub use service::{Service, Worker, WorkerError};
-pub use telemetry::span_with_parent;
 
 /// What a response message may weigh; for `max_encoding_message_size` of a generated server.
 pub const MAX_SEND_BYTES: usize = 4 * 1024 * 1024;

@@ -5,15 +5,14 @@
 
 use std::fmt;
 
-use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{KeyValue, global};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, fmt as format};
@@ -55,20 +54,23 @@ impl Drop for TelemetryGuard {
 }
 
 /// Sets up logs and traces for this process, which calls itself `service`. Once a process, in a
-/// binary, inside a tokio runtime when an OTLP endpoint is set.
+/// binary, inside a tokio runtime when an OTLP endpoint is set. The filter is for logs: what is
+/// traced does not depend on how much is written.
 pub fn init(
     settings: &TelemetrySettings,
     service: &'static str,
 ) -> Result<TelemetryGuard, TelemetryError> {
     let filter = EnvFilter::try_new(&settings.filter)?;
     let provider = provider(settings, service)?;
-    let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer("redress"));
+    let traces = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("redress"))
+        .with_filter(filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO));
     let lines = format::layer().with_writer(std::io::stderr);
     let lines = match settings.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    tracing_subscriber::registry().with(filter).with(lines).with(traces).try_init()?;
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces).try_init()?;
     global::set_text_map_propagator(TraceContextPropagator::new());
     Ok(TelemetryGuard { provider })
 }
@@ -91,27 +93,4 @@ fn provider(
             builder.with_batch_exporter(exporter).build()
         }
     })
-}
-
-struct Stored<'a>(&'a str);
-
-impl Extractor for Stored<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        (key == "traceparent").then_some(self.0)
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        vec!["traceparent"]
-    }
-}
-
-/// Makes `span` continue the trace of a stored W3C `traceparent`, such as an event's. Call it
-/// before the span is entered. An unreadable text leaves the span as it is.
-pub fn span_with_parent(span: Span, traceparent: Option<&str>) -> Span {
-    if let Some(text) = traceparent {
-        let parent = TraceContextPropagator::new().extract(&Stored(text));
-        // Fails only where no layer for traces is installed: then there is no trace to continue.
-        span.set_parent(parent).ok();
-    }
-    span
 }

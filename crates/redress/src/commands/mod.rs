@@ -12,7 +12,10 @@ mod token;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use redress_runtime::config::TelemetrySettings;
+use redress_runtime::telemetry;
 use tokio::runtime::Runtime;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::cli::{Command, PolicyCommand, RefundCommand, TenantCommand};
@@ -28,6 +31,28 @@ pub fn run(command: Command) -> Result<ExitCode> {
 }
 
 async fn dispatch(command: Command) -> Result<ExitCode> {
+    // Processes that stay set telemetry up by their own settings.
+    let stays = matches!(command, Command::Demo(_) | Command::Up(_) | Command::Serve(_));
+    let _telemetry = if stays {
+        None
+    } else {
+        Some(telemetry::init(&telemetry_settings(), "redress-cli")?)
+    };
+    // The root of the trace that goes on in the services.
+    carry_out(command).instrument(tracing::info_span!("redress command")).await
+}
+
+/// A command speaks for itself: of its logs only warnings are shown.
+fn telemetry_settings() -> TelemetrySettings {
+    let endpoint = environment().find(|(name, _)| name == "REDRESS__TELEMETRY__OTLP_ENDPOINT");
+    TelemetrySettings {
+        filter: "warn".to_owned(),
+        otlp_endpoint: endpoint.map(|(_, value)| value),
+        ..TelemetrySettings::default()
+    }
+}
+
+async fn carry_out(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(args) => demo::run(&args).await,
         Command::Up(args) => run::up(&args).await.map(|()| ExitCode::SUCCESS),
