@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
@@ -19,6 +18,7 @@ use redress_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::contacts::{Contact, Contacts};
+use super::outage::Outage;
 use super::prepare_mail::prepare_mail;
 use crate::domain::notification::{Delivery, Notification, Reason};
 use crate::domain::retry::RetryPolicy;
@@ -30,8 +30,6 @@ use crate::store::{Claim, NotificationStore, Settlement};
 const CONTACTS_PER_CALL: usize = 500;
 /// How many questions for contacts may be under way at once.
 const CONTACT_CALLS: usize = 4;
-/// After this many failures in a row that are no message's fault, the rest of a batch waits.
-const OUTAGE_AFTER: usize = 3;
 /// How long mail waits for a tenant's settings, which a person has to apply or mend.
 const TENANT_PAUSE: Duration = Duration::from_secs(30);
 
@@ -306,27 +304,6 @@ impl Dispatcher {
     fn after_outage(&self, attempts: u32, now: Timestamp) -> Delivery {
         let due_time = now.plus(self.settings.peer_pause);
         Delivery::Postponed { reason: Some(Reason::MailUnavailable), attempts, due_time }
-    }
-}
-
-/// Tells an outage from one message's bad luck: several failures in a row that would have met any
-/// message.
-#[derive(Debug, Default)]
-struct Outage {
-    in_a_row: AtomicUsize,
-}
-
-impl Outage {
-    fn observe(&self, error: Option<&MailError>) {
-        if error.is_some_and(MailError::is_outage) {
-            self.in_a_row.fetch_add(1, Ordering::Relaxed);
-        } else if !self.is_declared() {
-            self.in_a_row.store(0, Ordering::Relaxed);
-        }
-    }
-
-    fn is_declared(&self) -> bool {
-        self.in_a_row.load(Ordering::Relaxed) >= OUTAGE_AFTER
     }
 }
 

@@ -8,5 +8,6 @@ pub mod dispatch_batch;
 pub mod get_notification;
 pub mod list_notifications;
 pub mod list_templates;
+mod outage;
 pub mod prepare_mail;
 pub mod preview_template;
