@@ -10,6 +10,7 @@ mod lexer;
 mod links;
 mod manifests;
 pub(crate) mod migrations;
+mod reasons;
 mod seams;
 mod sources;
 mod tree;
@@ -116,6 +117,7 @@ fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
         sources::check(tree),
         contracts::check(tree),
         manifests::check(tree, workspace),
+        reasons::check(tree),
         links::check(tree),
     ]
     .concat();
