@@ -18,7 +18,7 @@ pub struct ConfigProblems(pub Vec<ConfigProblem>);
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("settings of refunds cannot be used:")?;
+        f.write_str("settings of refunds cannot be used, below [service]:")?;
         for ConfigProblem { key, reason } in &self.0 {
             write!(f, "\n  {key}: {reason}")?;
         }

@@ -11,7 +11,7 @@ pub enum WebhookOutcome {
     Unmatched,
     /// Authentic, about something else than a refund.
     Ignored,
-    /// Not authentic, or not about now.
+    /// Not authentic, not about now, or too long or too slow to be checked.
     Rejected,
     /// Authentic, but not an event that can be read.
     Unreadable,

@@ -10,6 +10,8 @@ use redress_core::clock::Timestamp;
 
 use crate::domain::settle::backoff;
 
+/// The shortest rest, also when a provider asks for none.
+const SHORTEST_REST: Duration = Duration::from_millis(100);
 const FIRST_REST: Duration = Duration::from_millis(500);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
@@ -30,7 +32,7 @@ impl Hold {
         self.with(|state| {
             let rests_already = state.until > now;
             let rest = match asked {
-                Some(asked) => asked,
+                Some(asked) => asked.max(SHORTEST_REST),
                 None if rests_already => return state.until,
                 None => {
                     state.streak = state.streak.saturating_add(1);
@@ -85,5 +87,7 @@ mod tests {
         assert_eq!(hold.rest(start, Some(minute)), start.plus(minute));
         assert_eq!(hold.rest(start, Some(Duration::from_secs(1))), start.plus(minute));
         assert_eq!(hold.rest(start, None), start.plus(minute));
+        let later = start.plus(minute);
+        assert_eq!(hold.rest(later, Some(Duration::ZERO)), later.plus(SHORTEST_REST));
     }
 }

@@ -109,11 +109,13 @@ impl StripeConnector {
     /// A connector with its own pool of connections; connects to nothing yet.
     pub fn new(settings: &StripeSettings) -> Result<Self, StripeSetupError> {
         let base = settings.base_url.trim_end_matches('/');
-        let refunds =
-            Url::parse(&format!("{base}/v1/refunds")).map_err(|_| StripeSetupError::BaseUrl)?;
-        if !matches!(refunds.scheme(), "http" | "https") || !refunds.has_host() {
-            return Err(StripeSetupError::BaseUrl);
-        }
+        // The base alone has to be a URL: `http:` would take the path's first segment for a host.
+        let is_server = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+        let refunds = Url::parse(base)
+            .ok()
+            .filter(is_server)
+            .and_then(|_| Url::parse(&format!("{base}/v1/refunds")).ok())
+            .ok_or(StripeSetupError::BaseUrl)?;
         let client =
             http::client(base, settings.terms.timeout).map_err(StripeSetupError::Client)?;
         let secret_key = settings.secret_key.clone();
