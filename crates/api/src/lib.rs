@@ -5,7 +5,7 @@
 //!
 //! An RPC in a service reads like this:
 //!
-//! ```ignore
+//! ```text
 //! async fn get_refund(&self, request: Request<GetRefundRequest>) -> Result<Response<Refund>, Status> {
 //!     let Valid { caller, message, .. } = validated(request)?;
 //!     let refund = app::get_refund(&*self.store, &caller.tenant, &message.name)

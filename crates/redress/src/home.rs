@@ -135,7 +135,7 @@ impl Home {
             chosen.map_or_else(|| format!("sqlite:{}", file.display()), |(_, url)| url.clone());
         let mut text = format!(
             "# Settings of the {name} service. Written once by `redress up`; yours to change.\n\
-             # Every key can be overridden by the environment: REDRESS__SERVER__LISTEN and so on.\n\
+             # `redress serve` lets the environment override every key: REDRESS__SERVER__LISTEN etc.\n\
              profile = \"development\"\n\n\
              [server]\nlisten = \"127.0.0.1:{port}\"\n\n\
              [database]\nurl = {}\n\n\

@@ -7,7 +7,7 @@
 //!
 //! A service hands over what it serves and what it works on:
 //!
-//! ```ignore
+//! ```text
 //! pub async fn build(config: &RefundsConfig, deps: Deps) -> Result<Service, BuildError> {
 //!     Ok(Service::new("refunds")
 //!         .serve(RefundServiceServer::new(grpc).max_encoding_message_size(MAX_SEND_BYTES))
@@ -19,7 +19,7 @@
 //! and whoever starts it goes through three steps, so that several services in one process can
 //! learn each other's addresses before any of them serves:
 //!
-//! ```ignore
+//! ```text
 //! let plan = settings.check(clock)?;        // everything that is wrong, at once
 //! let bound = Bound::bind(plan).await?;     // bound.addr() is known, nothing is served yet
 //! let running = bound.start(service, stop); // until `stop` is cancelled

@@ -8,7 +8,7 @@
 /// `open` is an `async fn(url: String) -> T` that opens and migrates the database at `url`; each
 /// case is an `async fn(T)` that panics when the store is wrong.
 ///
-/// ```ignore
+/// ```text
 /// redress_testkit::conformance! {
 ///     open = open_store;
 ///     a_stale_version_is_refused,

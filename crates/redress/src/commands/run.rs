@@ -26,7 +26,8 @@ pub(super) async fn up(args: &UpArgs) -> Result<()> {
     let (home, is_new) = Home::open_or_create(&args.data, &layout)?;
     let mut all = Vec::new();
     for service in ServiceName::ALL {
-        all.push(AnySettings::load(service, &home.settings_file(service), environment())?);
+        // A variable such as REDRESS__SERVER__LISTEN cannot be meant for all four at once.
+        all.push(AnySettings::load(service, &home.settings_file(service), [])?);
     }
     let first = all.first().context("there is a service to run")?;
     let _telemetry = telemetry::init(first.telemetry(), "redress")?;
