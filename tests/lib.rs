@@ -1,1 +1,0 @@
-//! Whole-suite scenarios.
