@@ -1,0 +1,81 @@
+//! A payment sandbox of one's own, and its control plane.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use redress_sandbox::{RunningSandbox, Sandbox, SandboxConfig};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+/// The key that sandboxes ask for.
+pub(crate) const KEY: &str = "sk_test_redress_sandbox";
+
+/// A running sandbox.
+pub(crate) struct Bench {
+    sandbox: RunningSandbox,
+    client: Client,
+}
+
+impl Bench {
+    /// On a free port, without rate limits.
+    pub(crate) async fn start() -> Self {
+        Self::with_rate(0).await
+    }
+
+    /// With a limit of requests per second and endpoint; 0 is none.
+    pub(crate) async fn with_rate(requests_per_s: u32) -> Self {
+        Self::with(SandboxConfig { requests_per_s, ..SandboxConfig::default() }).await
+    }
+
+    /// At an address that is known before.
+    pub(crate) async fn at(listen: SocketAddr) -> Self {
+        Self::with(SandboxConfig { requests_per_s: 0, listen, ..SandboxConfig::default() }).await
+    }
+
+    pub(crate) async fn with(config: SandboxConfig) -> Self {
+        let sandbox = Sandbox::start(config).await.unwrap();
+        let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { sandbox, client }
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        self.sandbox.base_url()
+    }
+
+    /// Posts to the control plane.
+    pub(crate) async fn control(&self, path: &str, body: Value) {
+        let url = format!("{}/sandbox/{path}", self.base_url());
+        let answer = self.client.post(url).json(&body).send().await.unwrap();
+        let status = answer.status();
+        assert_eq!(status, StatusCode::OK, "{}", answer.text().await.unwrap());
+    }
+
+    /// A captured payment of `amount` in Stripe's units.
+    pub(crate) async fn seed(&self, id: &str, amount: i64, currency: &str) {
+        let payment = json!([{ "id": id, "amount": amount, "currency": currency }]);
+        self.control("payment_intents", payment).await;
+    }
+
+    /// What happens to the next refunds of a payment.
+    pub(crate) async fn inject(&self, payment: &str, faults: Value) {
+        self.control("faults", json!({ "payment_intent": payment, "faults": faults })).await;
+    }
+
+    pub(crate) async fn totals(&self) -> Value {
+        let url = format!("{}/sandbox/totals", self.base_url());
+        self.client.get(url).send().await.unwrap().json().await.unwrap()
+    }
+}
+
+/// Polls across the process boundary until there is a value, for at most twenty seconds.
+pub(crate) async fn eventually<T>(probe: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(value) = probe().await {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "the condition was not met in twenty seconds");
+        sleep(Duration::from_millis(5)).await;
+    }
+}

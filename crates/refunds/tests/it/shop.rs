@@ -1,0 +1,231 @@
+//! A refunds database with paid orders, and a clock that the test moves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redress_core::clock::{Clock as _, ManualClock};
+use redress_core::id::{
+    CustomerId, DisruptionId, EventId, Ids, OrderId, PaymentId, PolicyId, QuoteId, RefundId,
+    TenantId,
+};
+use redress_policy::{Citation, LineKind};
+use redress_refunds::domain::attempt::{Attempt, AttemptState};
+use redress_refunds::domain::disruption::{
+    Disruption, DisruptionEvent, DisruptionKind, DisruptionState, ItemPlan, plan_item,
+};
+use redress_refunds::domain::order::{
+    Contact, Order, OrderLine, OrderState, Payment, PaymentCounters, Tender,
+};
+use redress_refunds::domain::quote::{Price, Quote, QuoteLine, TenderShare};
+use redress_refunds::domain::refund::{Refund, RefundTerms};
+use redress_refunds::store::{
+    self, CreateOutcome, ImportOutcome, ImportedOrder, RequestRecord, SharedStore,
+};
+use redress_store::{Database, DatabaseSettings, migrate};
+use redress_testkit::clock::START;
+use redress_testkit::{clock, ids};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// What a test of workers and webhooks works with.
+#[derive(Clone)]
+pub(crate) struct Shop {
+    pub(crate) store: SharedStore,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) ids: Ids,
+    pub(crate) tenant: TenantId,
+}
+
+/// An empty, migrated database.
+pub(crate) async fn open(url: String) -> Shop {
+    let database = Database::connect(&DatabaseSettings::new(url)).await.unwrap();
+    migrate(&database, &store::SCHEMA).await.unwrap();
+    Shop {
+        store: store::open(database),
+        clock: clock::manual(),
+        ids: ids::counting(),
+        tenant: TenantId::new("arena").unwrap(),
+    }
+}
+
+/// The provider's id of an order's payment.
+pub(crate) fn payment_of(order: &str) -> String {
+    format!("pi_{order}")
+}
+
+/// One ticket of 12.50 EUR for the derby, paid by card.
+fn order(id: &str) -> Order {
+    let ticket = OrderLine {
+        id: "t1".to_owned(),
+        kind: LineKind::Ticket,
+        event: EventId::new("derby").unwrap(),
+        title: "Main stand".to_owned(),
+        event_start: START.plus(DAY * 10),
+        event_time_zone: "Europe/Berlin".to_owned(),
+        gross: 1_250,
+        tax: 0,
+        committed: 0,
+    };
+    let payment = Payment {
+        id: PaymentId::new("p1").unwrap(),
+        tender: Tender::Card,
+        provider: "stripe".to_owned(),
+        provider_reference: payment_of(id),
+        captured: 1_250,
+        refunded_elsewhere: 0,
+        capture_time: START,
+        counters: PaymentCounters::default(),
+    };
+    Order {
+        id: OrderId::new(id).unwrap(),
+        source_version: 1,
+        customer: CustomerId::new("c-1").unwrap(),
+        contact: Contact::default(),
+        purchase_time: START,
+        state: OrderState::Placed,
+        policy: None,
+        currency: "EUR".parse().unwrap(),
+        total: 1_250,
+        lines: vec![ticket],
+        payments: vec![payment],
+    }
+}
+
+impl Shop {
+    /// Imports orders of 12.50 EUR each.
+    pub(crate) async fn import(&self, orders: &[String]) {
+        let imported: Vec<_> =
+            orders.iter().map(|id| ImportedOrder { order: order(id), digest: [7; 32] }).collect();
+        for chunk in imported.chunks(100) {
+            let outcomes = self.store.import_orders(&self.tenant, chunk, self.clock.now()).await;
+            assert!(outcomes.unwrap().iter().all(|outcome| *outcome == ImportOutcome::Created));
+        }
+    }
+
+    /// Imports an order and stores a refund of all of it, ready to be sent.
+    pub(crate) async fn refund(&self, order_id: &str) -> RefundId {
+        self.import(&[order_id.to_owned()]).await;
+        let order = order(order_id);
+        let now = self.clock.now();
+        let quote = self.quote(&order);
+        let record = self.record("QuoteRefund");
+        self.store.create_quote(&self.tenant, &quote, &record, now).await.unwrap();
+        let terms = RefundTerms {
+            tenant: self.tenant.clone(),
+            order: order.id,
+            customer: order.customer,
+            disruption: None,
+            legal_deadline: now.plus(DAY * 14),
+            expected_arrival: None,
+            requester: "agent".to_owned(),
+            traceparent: None,
+        };
+        let refund = Refund::new(terms, &quote.price, &*self.ids, now);
+        let record = self.record("CreateRefund");
+        let outcome = self.store.create_refund(&refund, &quote.id, &record, &*self.ids).await;
+        assert_eq!(outcome.unwrap(), CreateOutcome::Created);
+        refund.id
+    }
+
+    fn quote(&self, order: &Order) -> Quote {
+        let line = QuoteLine {
+            line_id: "t1".to_owned(),
+            gross: 1_250,
+            fee: 0,
+            refund: 1_250,
+            rule: "full".to_owned(),
+        };
+        let share = TenderShare {
+            payment: order.payments[0].id.clone(),
+            provider: "stripe".to_owned(),
+            payment_reference: payment_of(order.id.as_str()),
+            amount: 1_250,
+            connected: true,
+        };
+        let now = self.clock.now();
+        Quote {
+            id: QuoteId::fresh(&*self.ids),
+            order: order.id.clone(),
+            price: Price {
+                currency: order.currency,
+                total: 1_250,
+                lines: vec![line],
+                shares: vec![share],
+            },
+            policy: PolicyId::new("standard").unwrap(),
+            policy_version: 1,
+            citation: Citation { title: "Terms".to_owned(), uri: String::new() },
+            legal_deadline: now.plus(DAY * 14),
+            expected_arrival: None,
+            expires: now.plus(DAY),
+        }
+    }
+
+    fn record(&self, method: &'static str) -> RequestRecord {
+        RequestRecord {
+            method,
+            request_id: self.ids.next_id(),
+            fingerprint: [0; 32],
+            response: Vec::new(),
+        }
+    }
+
+    /// A refund with its attempts, as stored.
+    pub(crate) async fn stored(&self, id: &RefundId) -> Refund {
+        self.store.refund(&self.tenant, id).await.unwrap().unwrap()
+    }
+
+    /// The only attempt of a refund.
+    pub(crate) async fn attempt(&self, id: &RefundId) -> Attempt {
+        let mut attempts = self.stored(id).await.attempts;
+        assert_eq!(attempts.len(), 1);
+        attempts.remove(0)
+    }
+
+    /// The states of a refund's attempts, first to last.
+    pub(crate) async fn attempt_states(&self, id: &RefundId) -> Vec<AttemptState> {
+        let mut attempts = self.stored(id).await.attempts;
+        attempts.sort_by_key(|attempt| attempt.ordinal);
+        attempts.into_iter().map(|attempt| attempt.state).collect()
+    }
+
+    /// Cancels the derby for `orders` and starts its refunds.
+    pub(crate) async fn cancel_derby(&self, orders: &[String]) -> DisruptionId {
+        let now = self.clock.now();
+        let draft = Disruption {
+            tenant: self.tenant.clone(),
+            id: DisruptionId::fresh(&*self.ids),
+            event: EventId::new("derby").unwrap(),
+            kind: DisruptionKind::Cancelled,
+            state: DisruptionState::Draft,
+            requester: "agent".to_owned(),
+            traceparent: None,
+            version: 1,
+            created: now,
+            updated: now,
+        };
+        let record = self.record("CreateDisruption");
+        self.store.create_disruption(&draft, &record, &*self.ids).await.unwrap();
+        let connected = ["stripe".to_owned()];
+        let plans: Vec<ItemPlan> =
+            orders.iter().map(|id| plan_item(&order(id), &draft.event, &connected)).collect();
+        self.store.freeze_items(&draft, &plans).await.unwrap();
+        let count = Some(i64::try_from(plans.len()).unwrap());
+        let approved = self.advance(&draft, DisruptionEvent::Approve, count).await;
+        self.advance(&approved, DisruptionEvent::Start, None).await;
+        draft.id
+    }
+
+    async fn advance(
+        &self,
+        disruption: &Disruption,
+        event: DisruptionEvent,
+        items: Option<i64>,
+    ) -> Disruption {
+        let record = self.record("AdvanceDisruption");
+        let state = disruption.state.next(event).unwrap();
+        let next = Disruption { state, version: disruption.version + 1, ..disruption.clone() };
+        let advanced = self.store.advance_disruption(&next, event, items, &record, &*self.ids);
+        advanced.await.unwrap()
+    }
+}
