@@ -238,9 +238,9 @@ pub(super) fn judge_import(
         return ImportOutcome::CurrencyChanged;
     }
     let mut taken = committed.iter().filter(|((owner, _), _)| owner == order.id.as_str());
+    // A shop may well drop a line that was refunded; it must not make one cheaper than that.
     let below = taken.any(|((_, line_id), committed)| {
-        let line = order.lines.iter().find(|line| line.id == *line_id);
-        line.map_or(0, |line| line.gross) < *committed
+        order.lines.iter().any(|line| line.id == *line_id && line.gross < *committed)
     });
     if below { ImportOutcome::BelowRefunded } else { ImportOutcome::Updated }
 }

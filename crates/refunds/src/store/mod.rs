@@ -5,6 +5,8 @@
 //! every row is reached through its tenant.
 
 mod changes;
+#[cfg(test)]
+mod conformance;
 mod rows;
 
 pub mod postgres;
@@ -15,7 +17,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redress_core::clock::Timestamp;
-use redress_core::id::{DisruptionId, EventId, OrderId, PolicyId, QuoteId, RefundId, TenantId};
+use redress_core::id::{
+    DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
+};
 use redress_policy::Policy;
 use redress_store::{Database, Schema, StoreError};
 
@@ -27,15 +31,13 @@ use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::reserve::Shortage;
 use crate::domain::settle::AttemptFinding;
-use redress_core::id::IdSource;
 
 /// Shared handle to the store.
 pub type SharedStore = Arc<dyn RefundStore>;
 
 /// The migrations of this service, after those of the platform.
-pub fn schema() -> Schema {
-    Schema { service: "refunds", sqlite: &sqlite::MIGRATIONS, postgres: &postgres::MIGRATIONS }
-}
+pub static SCHEMA: Schema =
+    Schema { service: "refunds", sqlite: &sqlite::MIGRATIONS, postgres: &postgres::MIGRATIONS };
 
 /// The store of a connected database.
 pub fn open(database: Database) -> SharedStore {
@@ -87,7 +89,8 @@ pub trait RefundStore: Send + Sync {
     /// The newest version of a policy.
     async fn policy(&self, tenant: &TenantId, id: &PolicyId) -> Result<Option<Policy>, StoreError>;
 
-    /// The newest version that was in force at `at`.
+    /// The version that was in force at `at`: of those effective by then the one with the latest
+    /// effective time; of several with the same time the newest.
     async fn policy_in_force(
         &self,
         tenant: &TenantId,
@@ -226,7 +229,11 @@ pub trait RefundStore: Send + Sync {
         page: &Page,
     ) -> Result<Listed<Item>, StoreError>;
 
-    /// Writes planned items of a draft, replacing what an interrupted approval left of them.
+    /// Removes every item of a draft: what an interrupted approval left, whose orders may have left
+    /// the event since. `VersionMismatch` when the disruption is no longer a draft at `version`.
+    async fn discard_items(&self, disruption: &Disruption) -> Result<(), StoreError>;
+
+    /// Writes planned items of a draft, replacing those of the same orders.
     /// `VersionMismatch` when the disruption is no longer a draft at `version`.
     async fn freeze_items(
         &self,
@@ -292,7 +299,7 @@ pub enum ImportOutcome {
     Conflict,
     /// Its currency differs from the stored one's, which refunds may refer to.
     CurrencyChanged,
-    /// A line costs less than refunds have taken up of it, or is gone although they have.
+    /// A line costs less than refunds have taken up of it. (One that is gone is kept as removed.)
     BelowRefunded,
 }
 

@@ -6,7 +6,7 @@ use redress_store::{PostgresDatabase, StoreError};
 use sqlx::PgConnection;
 
 use super::super::Claim;
-use super::super::changes::Changes;
+use super::super::changes::{Changes, CounterRow};
 use super::super::rows::{AttemptRow, attempts_from};
 use super::{refunds, write};
 use crate::domain::attempt::Attempt;
@@ -17,15 +17,19 @@ pub(super) async fn claim_to_send(
     claim: &Claim<'_>,
 ) -> Result<Vec<Attempt>, StoreError> {
     let mut tx = database.begin().await?;
+    // With their refunds, whose state follows: what a settlement works on is left for later.
     let rows: Vec<AttemptRow> = sqlx::query_as(
-        "UPDATE attempts SET state = 'SENT', claim = $2, due = $4, sent = $3, updated = $3
-         WHERE (tenant, attempt_id) IN (
-             SELECT tenant, attempt_id FROM attempts
-             WHERE provider = $1 AND state = 'ARMED' AND due <= $3
-             ORDER BY due LIMIT $5 FOR UPDATE SKIP LOCKED)
-         RETURNING tenant, attempt_id, refund_id, order_id, payment_id, ordinal, provider,
-             payment_reference, currency, amount, state, reason, provider_refund, claim, due, sent,
-             absences, delays, updated",
+        "WITH taken AS MATERIALIZED (
+             SELECT a.tenant, a.attempt_id
+             FROM attempts a
+             JOIN refunds r ON r.tenant = a.tenant AND r.refund_id = a.refund_id
+             WHERE a.provider = $1 AND a.state = 'ARMED' AND a.due <= $3
+             ORDER BY a.due LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED)
+         UPDATE attempts a SET state = 'SENT', claim = $2, due = $4, sent = $3, updated = $3
+         FROM taken WHERE a.tenant = taken.tenant AND a.attempt_id = taken.attempt_id
+         RETURNING a.tenant, a.attempt_id, a.refund_id, a.order_id, a.payment_id, a.ordinal,
+             a.provider, a.payment_reference, a.currency, a.amount, a.state, a.reason,
+             a.provider_refund, a.claim, a.due, a.sent, a.absences, a.delays, a.updated",
     )
     .bind(claim.provider)
     .bind(claim.claim)
@@ -39,7 +43,6 @@ pub(super) async fn claim_to_send(
     }
     let (tenants, refunds): (Vec<&str>, Vec<&str>) =
         rows.iter().map(|row| (row.tenant.as_str(), row.refund_id.as_str())).unzip();
-    lock_refunds(&mut tx, &tenants, &refunds).await?;
     sqlx::query(
         "UPDATE refunds SET state = 'PROCESSING', version = version + 1, updated = $3
          FROM UNNEST($1::text[], $2::text[]) AS k (tenant, id)
@@ -62,15 +65,17 @@ pub(super) async fn claim_to_look_up(
     let mut tx = database.begin().await?;
     // A sent attempt that is due has lost its holder: nobody knows what the provider did.
     let rows: Vec<AttemptRow> = sqlx::query_as(
-        "UPDATE attempts SET state = CASE state WHEN 'SENT' THEN 'UNKNOWN' ELSE state END,
-             claim = $2, due = $4, updated = $3
-         WHERE (tenant, attempt_id) IN (
+        "WITH taken AS MATERIALIZED (
              SELECT tenant, attempt_id FROM attempts
              WHERE provider = $1 AND state IN ('SENT', 'ACCEPTED', 'UNKNOWN') AND due <= $3
-             ORDER BY due LIMIT $5 FOR UPDATE SKIP LOCKED)
-         RETURNING tenant, attempt_id, refund_id, order_id, payment_id, ordinal, provider,
-             payment_reference, currency, amount, state, reason, provider_refund, claim, due, sent,
-             absences, delays, updated",
+             ORDER BY due LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED)
+         UPDATE attempts a
+         SET state = CASE a.state WHEN 'SENT' THEN 'UNKNOWN' ELSE a.state END, claim = $2,
+             due = $4, updated = $3
+         FROM taken WHERE a.tenant = taken.tenant AND a.attempt_id = taken.attempt_id
+         RETURNING a.tenant, a.attempt_id, a.refund_id, a.order_id, a.payment_id, a.ordinal,
+             a.provider, a.payment_reference, a.currency, a.amount, a.state, a.reason,
+             a.provider_refund, a.claim, a.due, a.sent, a.absences, a.delays, a.updated",
     )
     .bind(claim.provider)
     .bind(claim.claim)
@@ -109,7 +114,7 @@ pub(super) async fn settle(
     sqlx::query(
         "SELECT 1 FROM attempts a
          WHERE (a.tenant, a.refund_id) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))
-         ORDER BY a.attempt_id FOR UPDATE",
+         ORDER BY a.attempt_id FOR NO KEY UPDATE",
     )
     .bind(&tenants)
     .bind(&ids_of_refunds)
@@ -118,6 +123,7 @@ pub(super) async fn settle(
     let held = refunds::load(&mut tx, &keys).await?;
     let mut changes = Changes::default();
     let applied = changes.settle(held, findings, ids, now);
+    lock_payments(&mut tx, &changes.counters).await?;
     write::write(&mut tx, &changes, ids, now).await?;
     database.commit(tx).await?;
     Ok(applied)
@@ -132,10 +138,27 @@ async fn lock_refunds(
     sqlx::query(
         "SELECT 1 FROM refunds r
          WHERE (r.tenant, r.refund_id) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))
-         ORDER BY r.refund_id FOR UPDATE",
+         ORDER BY r.refund_id FOR NO KEY UPDATE",
     )
     .bind(tenants)
     .bind(refunds)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Locks the payments whose counters change until the end of the transaction, in the order of
+/// their keys.
+async fn lock_payments(conn: &mut PgConnection, rows: &[CounterRow]) -> Result<(), StoreError> {
+    sqlx::query(
+        "SELECT 1 FROM payments p
+         WHERE (p.tenant, p.order_id, p.payment_id)
+             IN (SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[]))
+         ORDER BY p.order_id, p.payment_id, p.tenant FOR NO KEY UPDATE",
+    )
+    .bind(rows.iter().map(|row| row.tenant.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.order.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.payment.as_str()).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())
@@ -151,9 +174,13 @@ pub(super) async fn hint(
     let mut tx = database.begin().await?;
     // Attempts that somebody holds are left alone: their holder is about to know more.
     let hinted = sqlx::query(
-        "UPDATE attempts SET due = $3
-         WHERE provider = $1 AND state IN ('ACCEPTED', 'UNKNOWN') AND claim = ''
-           AND ((provider_refund <> '' AND provider_refund = $2) OR attempt_id = $4)",
+        "WITH hinted AS MATERIALIZED (
+             SELECT tenant, attempt_id FROM attempts
+             WHERE provider = $1 AND state IN ('ACCEPTED', 'UNKNOWN') AND claim = ''
+               AND ((provider_refund <> '' AND provider_refund = $2) OR attempt_id = $4)
+             ORDER BY attempt_id FOR NO KEY UPDATE)
+         UPDATE attempts a SET due = $3
+         FROM hinted WHERE a.tenant = hinted.tenant AND a.attempt_id = hinted.attempt_id",
     )
     .bind(provider)
     .bind(provider_refund)

@@ -11,7 +11,9 @@ use super::super::rows::{
 };
 use super::super::{DisruptionFilter, ItemTerms, ItemTotals, Listed, Page, RequestRecord};
 use super::{orders, write};
-use crate::domain::disruption::{Disruption, DisruptionEvent, Due, Item, ItemPlan, ItemState};
+use crate::domain::disruption::{
+    Disruption, DisruptionEvent, DisruptionState, Due, Item, ItemPlan, ItemState,
+};
 use crate::domain::fact::Fact;
 use crate::domain::refund::DisruptionRef;
 use crate::events;
@@ -78,6 +80,7 @@ pub(super) async fn list(
     filter: &DisruptionFilter,
     page: &Page,
 ) -> Result<Listed<Disruption>, StoreError> {
+    let mut tx = super::snapshot(database).await?;
     let rows: Vec<DisruptionRow> = sqlx::query_as(
         "SELECT tenant, disruption_id, event_id, kind, state, requester, traceparent, version,
                 created, updated
@@ -91,10 +94,25 @@ pub(super) async fn list(
     .bind(&filter.event)
     .bind(&filter.state)
     .bind(page.size + 1)
-    .fetch_all(&database.pool)
+    .fetch_all(&mut *tx)
     .await?;
+    let total = if page.count {
+        let count = sqlx::query_scalar(
+            "SELECT count(*) FROM disruptions
+             WHERE tenant = $1 AND ($2::text IS NULL OR event_id = $2)
+               AND ($3::text IS NULL OR state = $3)",
+        )
+        .bind(tenant.as_str())
+        .bind(&filter.event)
+        .bind(&filter.state)
+        .fetch_one(&mut *tx)
+        .await?;
+        Some(count)
+    } else {
+        None
+    };
     let rows = rows.into_iter().map(DisruptionRow::into_disruption);
-    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, None))
+    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, total))
 }
 
 pub(super) async fn item_totals(
@@ -122,6 +140,7 @@ pub(super) async fn list_items(
     state: Option<ItemState>,
     page: &Page,
 ) -> Result<Listed<Item>, StoreError> {
+    let mut tx = super::snapshot(database).await?;
     let rows: Vec<ItemRow> = sqlx::query_as(
         "SELECT order_id, state, refund_id, currency, requested, issued, reason_code, next_action
          FROM disruption_items
@@ -134,10 +153,38 @@ pub(super) async fn list_items(
     .bind(state.map(ItemState::as_str))
     .bind(&page.after)
     .bind(page.size + 1)
-    .fetch_all(&database.pool)
+    .fetch_all(&mut *tx)
     .await?;
+    let total = if page.count {
+        let count = sqlx::query_scalar(
+            "SELECT count(*) FROM disruption_items
+             WHERE tenant = $1 AND disruption_id = $2 AND ($3::text IS NULL OR state = $3)",
+        )
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .bind(state.map(ItemState::as_str))
+        .fetch_one(&mut *tx)
+        .await?;
+        Some(count)
+    } else {
+        None
+    };
     let rows = rows.into_iter().map(ItemRow::into_item);
-    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, None))
+    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, total))
+}
+
+pub(super) async fn discard(
+    database: &PostgresDatabase,
+    disruption: &Disruption,
+) -> Result<(), StoreError> {
+    let mut tx = database.begin().await?;
+    require_draft(&mut tx, disruption).await?;
+    sqlx::query("DELETE FROM disruption_items WHERE tenant = $1 AND disruption_id = $2")
+        .bind(disruption.tenant.as_str())
+        .bind(disruption.id.as_str())
+        .execute(&mut *tx)
+        .await?;
+    database.commit(tx).await
 }
 
 pub(super) async fn freeze(
@@ -146,7 +193,7 @@ pub(super) async fn freeze(
     plans: &[ItemPlan],
 ) -> Result<(), StoreError> {
     let mut tx = database.begin().await?;
-    require_unchanged(&mut tx, disruption).await?;
+    require_draft(&mut tx, disruption).await?;
     let bodies = plans.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
     sqlx::query(
         "INSERT INTO disruption_items (tenant, disruption_id, state, order_id, currency, requested,
@@ -173,24 +220,23 @@ async fn locked(
     tenant: &TenantId,
     id: &DisruptionId,
 ) -> Result<Option<Disruption>, StoreError> {
-    sqlx::query("SELECT 1 FROM disruptions WHERE tenant = $1 AND disruption_id = $2 FOR UPDATE")
-        .bind(tenant.as_str())
-        .bind(id.as_str())
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query(
+        "SELECT 1 FROM disruptions WHERE tenant = $1 AND disruption_id = $2 FOR NO KEY UPDATE",
+    )
+    .bind(tenant.as_str())
+    .bind(id.as_str())
+    .execute(&mut *conn)
+    .await?;
     get(conn, tenant, id).await
 }
 
-/// The disruption is still what the caller has read.
-async fn require_unchanged(
-    conn: &mut PgConnection,
-    disruption: &Disruption,
-) -> Result<(), StoreError> {
+/// The disruption is still the draft that the caller has read.
+async fn require_draft(conn: &mut PgConnection, disruption: &Disruption) -> Result<(), StoreError> {
     let stored = locked(conn, &disruption.tenant, &disruption.id).await?;
-    let unchanged = stored.is_some_and(|stored| {
-        stored.version == disruption.version && stored.state == disruption.state
+    let is_draft = stored.is_some_and(|stored| {
+        stored.version == disruption.version && stored.state == DisruptionState::Draft
     });
-    if unchanged { Ok(()) } else { Err(StoreError::VersionMismatch) }
+    if is_draft { Ok(()) } else { Err(StoreError::VersionMismatch) }
 }
 
 pub(super) async fn advance(
@@ -259,10 +305,10 @@ pub(super) async fn start_items(
                    SELECT 1 FROM disruption_items i
                    WHERE i.tenant = d.tenant AND i.disruption_id = d.disruption_id
                      AND i.state = 'PENDING')
-               ORDER BY updated LIMIT 1) d
+               ORDER BY updated, disruption_id LIMIT 1) d
          JOIN disruption_items i
            ON i.tenant = d.tenant AND i.disruption_id = d.disruption_id AND i.state = 'PENDING'
-         ORDER BY i.order_id LIMIT $1 FOR UPDATE OF i SKIP LOCKED",
+         ORDER BY i.order_id LIMIT $1 FOR NO KEY UPDATE OF i SKIP LOCKED",
     )
     .bind(limit)
     .fetch_all(&mut *tx)
@@ -307,13 +353,17 @@ pub(super) async fn complete(
 ) -> Result<usize, StoreError> {
     let mut tx = database.begin().await?;
     let rows: Vec<DisruptionRow> = sqlx::query_as(
-        "UPDATE disruptions SET state = 'COMPLETED', version = version + 1, updated = $1
-         WHERE state = 'RUNNING' AND NOT EXISTS (
-             SELECT 1 FROM disruption_items i
-             WHERE i.tenant = disruptions.tenant AND i.disruption_id = disruptions.disruption_id
-               AND i.state IN ('PENDING', 'PROCESSING'))
-         RETURNING tenant, disruption_id, event_id, kind, state, requester, traceparent, version,
-             created, updated",
+        "WITH done AS MATERIALIZED (
+             SELECT tenant, disruption_id FROM disruptions d
+             WHERE state = 'RUNNING' AND NOT EXISTS (
+                 SELECT 1 FROM disruption_items i
+                 WHERE i.tenant = d.tenant AND i.disruption_id = d.disruption_id
+                   AND i.state IN ('PENDING', 'PROCESSING'))
+             FOR NO KEY UPDATE SKIP LOCKED)
+         UPDATE disruptions d SET state = 'COMPLETED', version = version + 1, updated = $1
+         FROM done WHERE d.tenant = done.tenant AND d.disruption_id = done.disruption_id
+         RETURNING d.tenant, d.disruption_id, d.event_id, d.kind, d.state, d.requester,
+             d.traceparent, d.version, d.created, d.updated",
     )
     .bind(now.0)
     .fetch_all(&mut *tx)

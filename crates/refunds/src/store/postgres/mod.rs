@@ -1,7 +1,8 @@
 //! The store on PostgreSQL: any number of writers, set-based statements fed with arrays.
 //!
-//! Invariant: what a transaction decides on, it has locked before: refunds, then payments, then
-//! lines, each in the order of their keys, so that two transactions never wait for each other.
+//! Invariant: what a transaction decides on, it has locked before: refunds, then attempts, then
+//! payments, then lines, each in the order of their keys, so that no two transactions wait for each
+//! other; a claim waits for nobody. What is put together from several reads is read in a snapshot.
 
 mod attempts;
 mod disruptions;
@@ -16,7 +17,7 @@ use redress_core::id::{
     DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
 };
 use redress_policy::Policy;
-use redress_store::{PostgresDatabase, StoreError};
+use redress_store::{PostgresDatabase, PostgresTx, StoreError};
 use sqlx::migrate::Migrator;
 
 use super::{
@@ -47,6 +48,12 @@ impl PostgresStore {
     }
 }
 
+/// Begins a transaction that only reads and sees one instant throughout: what is put together from
+/// several statements must fit together.
+async fn snapshot(database: &PostgresDatabase) -> Result<PostgresTx, StoreError> {
+    Ok(database.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+}
+
 /// Cuts a list that was read one row too far.
 fn listed<T>(mut rows: Vec<T>, page: &Page, total: Option<i64>) -> Listed<T> {
     let size = usize::try_from(page.size).unwrap_or(0);
@@ -67,7 +74,7 @@ impl RefundStore for PostgresStore {
     }
 
     async fn orders(&self, tenant: &TenantId, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {
-        orders::load(&mut *self.database.pool.acquire().await?, tenant, ids).await
+        orders::load(&mut *snapshot(&self.database).await?, tenant, ids).await
     }
 
     async fn list_orders(
@@ -250,6 +257,10 @@ impl RefundStore for PostgresStore {
         page: &Page,
     ) -> Result<Listed<Item>, StoreError> {
         disruptions::list_items(&self.database, tenant, id, state, page).await
+    }
+
+    async fn discard_items(&self, disruption: &Disruption) -> Result<(), StoreError> {
+        disruptions::discard(&self.database, disruption).await
     }
 
     async fn freeze_items(

@@ -52,7 +52,7 @@ pub(super) async fn load(
                 refunded_elsewhere, reserved, refunded, disputed, overdrawn, capture_time
          FROM payments
          WHERE tenant = $1 AND order_id = ANY($2)
-         ORDER BY order_id, ordinal",
+         ORDER BY order_id, ordinal, payment_id",
     )
     .bind(tenant.as_str())
     .bind(&ids)
@@ -71,7 +71,7 @@ pub(super) async fn lock(
     let ids = texts(ids);
     sqlx::query(
         "SELECT 1 FROM payments WHERE tenant = $1 AND order_id = ANY($2)
-         ORDER BY order_id, payment_id FOR UPDATE",
+         ORDER BY order_id, payment_id FOR NO KEY UPDATE",
     )
     .bind(tenant.as_str())
     .bind(&ids)
@@ -79,7 +79,7 @@ pub(super) async fn lock(
     .await?;
     sqlx::query(
         "SELECT 1 FROM order_lines WHERE tenant = $1 AND order_id = ANY($2)
-         ORDER BY order_id, line_id FOR UPDATE",
+         ORDER BY order_id, line_id FOR NO KEY UPDATE",
     )
     .bind(tenant.as_str())
     .bind(&ids)
@@ -94,7 +94,7 @@ pub(super) async fn list(
     filter: &OrderFilter,
     page: &Page,
 ) -> Result<Listed<Order>, StoreError> {
-    let mut tx = database.begin().await?;
+    let mut tx = super::snapshot(database).await?;
     let ids: Vec<String> = sqlx::query_scalar(
         "SELECT order_id FROM orders o
          WHERE tenant = $1 AND ($2::text IS NULL OR order_id > $2)
@@ -148,7 +148,7 @@ pub(super) async fn for_event(
     after: Option<&OrderId>,
     limit: i64,
 ) -> Result<Vec<Order>, StoreError> {
-    let mut tx = database.begin().await?;
+    let mut tx = super::snapshot(database).await?;
     let ids: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT order_id FROM order_lines
          WHERE tenant = $1 AND event_id = $2 AND order_id > $3 AND NOT removed
@@ -184,7 +184,8 @@ pub(super) async fn contacts(
                  WHERE l.tenant = o.tenant AND l.order_id = o.order_id AND NOT l.removed
                  ORDER BY ordinal LIMIT 1) AS title
          FROM orders o
-         WHERE tenant = $1 AND order_id = ANY($2)",
+         WHERE tenant = $1 AND order_id = ANY($2)
+         ORDER BY order_id",
     )
     .bind(tenant.as_str())
     .bind(texts(ids))
@@ -204,8 +205,8 @@ pub(super) async fn import(
     orders: &[ImportedOrder],
     now: Timestamp,
 ) -> Result<Vec<ImportOutcome>, StoreError> {
-    let ids: Vec<OrderId> = orders.iter().map(|imported| imported.order.id.clone()).collect();
-    let ids = texts(&ids);
+    let order_ids: Vec<OrderId> = orders.iter().map(|imported| imported.order.id.clone()).collect();
+    let ids = texts(&order_ids);
     let mut tx = database.begin().await?;
     // Two imports of one order wait for each other, new orders included.
     sqlx::query(
@@ -216,6 +217,8 @@ pub(super) async fn import(
     .bind(&ids)
     .execute(&mut *tx)
     .await?;
+    // A refund that is being accepted takes up lines: it is judged before or after it.
+    lock(&mut tx, tenant, &order_ids).await?;
     let known: Vec<KnownOrderRow> = sqlx::query_as(
         "SELECT order_id, source_version, digest, currency FROM orders
          WHERE tenant = $1 AND order_id = ANY($2)",

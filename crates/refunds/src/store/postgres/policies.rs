@@ -83,6 +83,7 @@ pub(super) async fn list(
     tenant: &TenantId,
     page: &Page,
 ) -> Result<Listed<Policy>, StoreError> {
+    let mut tx = super::snapshot(database).await?;
     let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
         "SELECT policy_id, body FROM policies p
          WHERE tenant = $1 AND ($2::text IS NULL OR policy_id > $2)
@@ -93,8 +94,15 @@ pub(super) async fn list(
     .bind(tenant.as_str())
     .bind(&page.after)
     .bind(page.size + 1)
-    .fetch_all(&database.pool)
+    .fetch_all(&mut *tx)
     .await?;
+    let total = if page.count {
+        let query =
+            sqlx::query_scalar("SELECT count(DISTINCT policy_id) FROM policies WHERE tenant = $1");
+        Some(query.bind(tenant.as_str()).fetch_one(&mut *tx).await?)
+    } else {
+        None
+    };
     let rows = rows.into_iter().map(|(id, body)| policy_from(&body, &id));
-    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, None))
+    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, total))
 }

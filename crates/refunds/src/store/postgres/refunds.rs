@@ -104,8 +104,7 @@ pub(super) async fn create(
     Ok(CreateOutcome::Created)
 }
 
-/// Refunds by id with their attempts, as the connection sees them. `keys` are ids of one tenant,
-/// or of several when `tenant` is `None`: refund ids are unique over all tenants.
+/// Refunds with their attempts, as the connection sees them, by tenant and id.
 pub(super) async fn load(
     conn: &mut PgConnection,
     keys: &[(&str, &str)],
@@ -143,7 +142,7 @@ pub(super) async fn get(
     tenant: &TenantId,
     id: &RefundId,
 ) -> Result<Option<Refund>, StoreError> {
-    let mut tx = database.begin().await?;
+    let mut tx = super::snapshot(database).await?;
     Ok(load(&mut tx, &[(tenant.as_str(), id.as_str())]).await?.pop())
 }
 
@@ -153,7 +152,7 @@ pub(super) async fn list(
     filter: &RefundFilter,
     page: &Page,
 ) -> Result<Listed<Refund>, StoreError> {
-    let mut tx = database.begin().await?;
+    let mut tx = super::snapshot(database).await?;
     let ids: Vec<String> = sqlx::query_scalar(
         "SELECT refund_id FROM refunds
          WHERE tenant = $1 AND ($2::text IS NULL OR refund_id > $2)

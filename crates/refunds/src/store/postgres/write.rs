@@ -189,10 +189,14 @@ async fn add_to_counters(conn: &mut PgConnection, changes: &Changes) -> Result<(
     if rows.is_empty() {
         return Ok(());
     }
-    // Summed first: two attempts of one set may draw on one payment.
+    // Summed first: two attempts of one set may draw on one payment. The mark is only ever lifted
+    // here, so that what we reserve ourselves always meets the CHECK.
     sqlx::query(
         "UPDATE payments SET reserved = payments.reserved + v.reserved,
-             refunded = payments.refunded + v.refunded
+             refunded = payments.refunded + v.refunded,
+             overdrawn = payments.overdrawn AND payments.refunded_elsewhere + payments.disputed
+                 + payments.reserved + v.reserved + payments.refunded + v.refunded
+                 > payments.captured
          FROM (SELECT tenant, order_id, payment_id, sum(reserved)::bigint AS reserved,
                       sum(refunded)::bigint AS refunded
                FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])

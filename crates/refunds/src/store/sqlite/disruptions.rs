@@ -12,7 +12,9 @@ use super::super::rows::{
 };
 use super::super::{DisruptionFilter, ItemTerms, ItemTotals, Listed, Page, RequestRecord};
 use super::{orders, write};
-use crate::domain::disruption::{Disruption, DisruptionEvent, Due, Item, ItemPlan, ItemState};
+use crate::domain::disruption::{
+    Disruption, DisruptionEvent, DisruptionState, Due, Item, ItemPlan, ItemState,
+};
 use crate::domain::fact::Fact;
 use crate::domain::refund::DisruptionRef;
 use crate::events;
@@ -79,6 +81,7 @@ pub(super) async fn list(
     filter: &DisruptionFilter,
     page: &Page,
 ) -> Result<Listed<Disruption>, StoreError> {
+    let mut tx = database.read.begin().await?;
     let rows: Vec<DisruptionRow> = sqlx::query_as(
         "SELECT tenant, disruption_id, event_id, kind, state, requester, traceparent, version,
                 created, updated
@@ -92,10 +95,25 @@ pub(super) async fn list(
     .bind(&filter.event)
     .bind(&filter.state)
     .bind(page.size + 1)
-    .fetch_all(&database.read)
+    .fetch_all(&mut *tx)
     .await?;
+    let total = if page.count {
+        let count = sqlx::query_scalar(
+            "SELECT count(*) FROM disruptions
+             WHERE tenant = $1 AND ($2 IS NULL OR event_id = $2)
+               AND ($3 IS NULL OR state = $3)",
+        )
+        .bind(tenant.as_str())
+        .bind(&filter.event)
+        .bind(&filter.state)
+        .fetch_one(&mut *tx)
+        .await?;
+        Some(count)
+    } else {
+        None
+    };
     let rows = rows.into_iter().map(DisruptionRow::into_disruption);
-    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, None))
+    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, total))
 }
 
 pub(super) async fn item_totals(
@@ -123,6 +141,7 @@ pub(super) async fn list_items(
     state: Option<ItemState>,
     page: &Page,
 ) -> Result<Listed<Item>, StoreError> {
+    let mut tx = database.read.begin().await?;
     let rows: Vec<ItemRow> = sqlx::query_as(
         "SELECT order_id, state, refund_id, currency, requested, issued, reason_code, next_action
          FROM disruption_items
@@ -135,10 +154,38 @@ pub(super) async fn list_items(
     .bind(state.map(ItemState::as_str))
     .bind(&page.after)
     .bind(page.size + 1)
-    .fetch_all(&database.read)
+    .fetch_all(&mut *tx)
     .await?;
+    let total = if page.count {
+        let count = sqlx::query_scalar(
+            "SELECT count(*) FROM disruption_items
+             WHERE tenant = $1 AND disruption_id = $2 AND ($3 IS NULL OR state = $3)",
+        )
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .bind(state.map(ItemState::as_str))
+        .fetch_one(&mut *tx)
+        .await?;
+        Some(count)
+    } else {
+        None
+    };
     let rows = rows.into_iter().map(ItemRow::into_item);
-    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, None))
+    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, total))
+}
+
+pub(super) async fn discard(
+    database: &SqliteDatabase,
+    disruption: &Disruption,
+) -> Result<(), StoreError> {
+    let mut tx = database.begin().await?;
+    require_draft(&mut tx, disruption).await?;
+    sqlx::query("DELETE FROM disruption_items WHERE tenant = $1 AND disruption_id = $2")
+        .bind(disruption.tenant.as_str())
+        .bind(disruption.id.as_str())
+        .execute(&mut *tx)
+        .await?;
+    database.commit(tx).await
 }
 
 pub(super) async fn freeze(
@@ -147,7 +194,7 @@ pub(super) async fn freeze(
     plans: &[ItemPlan],
 ) -> Result<(), StoreError> {
     let mut tx = database.begin().await?;
-    require_unchanged(&mut tx, disruption).await?;
+    require_draft(&mut tx, disruption).await?;
     let rows: Vec<Value> = plans
         .iter()
         .map(|plan| {
@@ -176,16 +223,16 @@ pub(super) async fn freeze(
     database.commit(tx).await
 }
 
-/// The disruption is still what the caller has read.
-async fn require_unchanged(
+/// The disruption is still the draft that the caller has read.
+async fn require_draft(
     conn: &mut SqliteConnection,
     disruption: &Disruption,
 ) -> Result<(), StoreError> {
     let stored = get(conn, &disruption.tenant, &disruption.id).await?;
-    let unchanged = stored.is_some_and(|stored| {
-        stored.version == disruption.version && stored.state == disruption.state
+    let is_draft = stored.is_some_and(|stored| {
+        stored.version == disruption.version && stored.state == DisruptionState::Draft
     });
-    if unchanged { Ok(()) } else { Err(StoreError::VersionMismatch) }
+    if is_draft { Ok(()) } else { Err(StoreError::VersionMismatch) }
 }
 
 pub(super) async fn advance(
@@ -254,7 +301,7 @@ pub(super) async fn start_items(
                    SELECT 1 FROM disruption_items i
                    WHERE i.tenant = d.tenant AND i.disruption_id = d.disruption_id
                      AND i.state = 'PENDING')
-               ORDER BY updated LIMIT 1) d
+               ORDER BY updated, disruption_id LIMIT 1) d
          JOIN disruption_items i
            ON i.tenant = d.tenant AND i.disruption_id = d.disruption_id AND i.state = 'PENDING'
          ORDER BY i.order_id LIMIT $1",

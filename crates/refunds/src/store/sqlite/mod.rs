@@ -67,7 +67,7 @@ impl RefundStore for SqliteStore {
     }
 
     async fn orders(&self, tenant: &TenantId, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {
-        orders::load(&mut *self.database.read.acquire().await?, tenant, ids).await
+        orders::load(&mut *self.database.read.begin().await?, tenant, ids).await
     }
 
     async fn list_orders(
@@ -250,6 +250,10 @@ impl RefundStore for SqliteStore {
         page: &Page,
     ) -> Result<Listed<Item>, StoreError> {
         disruptions::list_items(&self.database, tenant, id, state, page).await
+    }
+
+    async fn discard_items(&self, disruption: &Disruption) -> Result<(), StoreError> {
+        disruptions::discard(&self.database, disruption).await
     }
 
     async fn freeze_items(

@@ -54,7 +54,7 @@ pub(super) async fn load(
                 refunded_elsewhere, reserved, refunded, disputed, overdrawn, capture_time
          FROM payments
          WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))
-         ORDER BY order_id, ordinal",
+         ORDER BY order_id, ordinal, payment_id",
     )
     .bind(tenant.as_str())
     .bind(&ids)
@@ -159,7 +159,8 @@ pub(super) async fn contacts(
                  WHERE l.tenant = o.tenant AND l.order_id = o.order_id AND NOT l.removed
                  ORDER BY ordinal LIMIT 1) AS title
          FROM orders o
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))",
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))
+         ORDER BY order_id",
     )
     .bind(tenant.as_str())
     .bind(ids_json(ids)?)

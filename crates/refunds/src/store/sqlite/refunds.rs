@@ -104,8 +104,7 @@ pub(super) async fn create(
     Ok(CreateOutcome::Created)
 }
 
-/// Refunds by id with their attempts, as the connection sees them. `keys` are ids of one tenant,
-/// or of several when `tenant` is `None`: refund ids are unique over all tenants.
+/// Refunds with their attempts, as the connection sees them, by tenant and id.
 pub(super) async fn load(
     conn: &mut SqliteConnection,
     keys: &[(&str, &str)],

@@ -220,11 +220,15 @@ async fn add_to_counters(conn: &mut SqliteConnection, changes: &Changes) -> Resu
             })
         })
         .collect();
-    // Summed first: two attempts of one set may draw on one payment.
+    // Summed first: two attempts of one set may draw on one payment. The mark is only ever lifted
+    // here, so that what we reserve ourselves always meets the CHECK.
     execute(
         conn,
         "UPDATE payments SET reserved = payments.reserved + v.reserved,
-             refunded = payments.refunded + v.refunded
+             refunded = payments.refunded + v.refunded,
+             overdrawn = payments.overdrawn AND payments.refunded_elsewhere + payments.disputed
+                 + payments.reserved + v.reserved + payments.refunded + v.refunded
+                 > payments.captured
          FROM (SELECT value->>'tenant' AS tenant, value->>'order_id' AS order_id,
                       value->>'payment_id' AS payment_id, sum(value->>'reserved') AS reserved,
                       sum(value->>'refunded') AS refunded

@@ -67,9 +67,15 @@ async fn a_preview_reads_page_after_page(api: Api) {
 
 async fn an_event_that_nobody_has_is_missing(api: Api) {
     let missing = preview(&api, "arena", "events/final").await.unwrap_err();
-    insta::assert_snapshot!(told(&missing), @"");
+    snapshot!(told(&missing), @r"
+    NotFound RESOURCE_NOT_FOUND: events/final not found
+    name = events/final
+    ");
     let theirs = preview(&api, "other", "events/derby").await.unwrap_err();
     assert_eq!(told(&theirs), told(&missing).replace("final", "derby"));
     let malformed = preview(&api, "arena", "derby").await.unwrap_err();
-    insta::assert_snapshot!(told(&malformed), @"");
+    snapshot!(told(&malformed), @r"
+    InvalidArgument INVALID_FIELD: event: does not match regex pattern `^events/[A-Za-z0-9._~-]{1,64}$`
+    event: does not match regex pattern `^events/[A-Za-z0-9._~-]{1,64}$`
+    ");
 }

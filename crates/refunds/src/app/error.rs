@@ -1,0 +1,128 @@
+//! Why a use case did not do what it was asked.
+//!
+//! Invariant: closed. Each variant says what stands in the way and what would help; none carries
+//! personal data.
+
+use redress_api::ApiError;
+use redress_api::ports::PortError;
+use redress_core::clock::Timestamp;
+use redress_core::id::{DisruptionId, OrderId, PolicyId, QuoteId, TenantId};
+use redress_policy::PolicyProblem;
+use redress_store::StoreError;
+
+use crate::domain::disruption::DisruptionState;
+use crate::domain::quote::QuoteError;
+use crate::domain::reserve::Shortage;
+
+/// Why a use case did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RefundError {
+    /// There is no such resource, or it is another tenant's.
+    #[error("{name} not found")]
+    NotFound {
+        /// Resource name.
+        name: String,
+    },
+    /// The rules of a policy contradict each other.
+    #[error("the policy's tiers contradict each other in {} places", .0.len())]
+    BadPolicy(Vec<PolicyProblem>),
+    /// The tenant's settings were never applied, and the order names no policy of its own.
+    #[error(
+        "{} names no default policy yet: apply the tenant's settings first",
+        .0.resource_name()
+    )]
+    TenantNotApplied(TenantId),
+    /// The policy was not in force when the order was bought.
+    #[error("no version of {} was in force when the order was bought", policy.resource_name())]
+    NoPolicyInForce {
+        /// The order's policy, or the tenant's default.
+        policy: PolicyId,
+        /// When the order was bought.
+        purchased: Timestamp,
+    },
+    /// Nothing can be quoted.
+    #[error("{}: {cause}", order.resource_name())]
+    NotQuotable {
+        /// The order.
+        order: OrderId,
+        /// Why.
+        cause: QuoteError,
+    },
+    /// The quote was for nothing: its fee takes the whole price.
+    #[error("{} pays nothing, so there is nothing to refund", .0.resource_name())]
+    NothingQuoted(QuoteId),
+    /// The quote can no longer be accepted.
+    #[error("{} has expired: ask for a new quote", quote.resource_name())]
+    QuoteExpired {
+        /// The quote.
+        quote: QuoteId,
+        /// When it expired.
+        expired: Timestamp,
+    },
+    /// The quote was accepted before, by another request.
+    #[error("{} was accepted before: ask for a new quote", .0.resource_name())]
+    QuoteUsed(QuoteId),
+    /// The ticket may still open the gate.
+    #[error("the entitlement is not void: void it, then set entitlement_voided")]
+    EntitlementNotVoided,
+    /// Money or lines that the refund needs are no longer there.
+    #[error("{cause}: ask for a new quote")]
+    OverRefund {
+        /// What is missing.
+        cause: Shortage,
+    },
+    /// The event has a disruption.
+    #[error("{} exists for this event", .0.resource_name())]
+    DisruptionExists(DisruptionId),
+    /// The scope has another size than was agreed to.
+    #[error(
+        "{expected} orders were agreed to, {found} are in scope now: look at the preview again"
+    )]
+    TotalsChanged {
+        /// What the caller expects.
+        expected: i64,
+        /// What is there.
+        found: i64,
+    },
+    /// The disruption is not a draft, so its selection cannot be frozen.
+    #[error("{} is {}, only a DRAFT can be approved", disruption.resource_name(), state.as_str())]
+    NotDraft {
+        /// The disruption.
+        disruption: DisruptionId,
+        /// Where it stands.
+        state: DisruptionState,
+    },
+    /// The disruption is not approved, so it cannot be started.
+    #[error(
+        "{} is {}, only an APPROVED one can be started",
+        disruption.resource_name(), state.as_str()
+    )]
+    NotApproved {
+        /// The disruption.
+        disruption: DisruptionId,
+        /// Where it stands.
+        state: DisruptionState,
+    },
+    /// Another call changed the resource at the same moment.
+    #[error("{name} was changed at the same time")]
+    Conflict {
+        /// Resource name.
+        name: String,
+    },
+    /// A stale etag, or a request id that was used for something else.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The tenants' settings cannot be read.
+    #[error(transparent)]
+    Tenants(#[from] PortError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RefundError {
+    /// The named resource does not exist for this tenant.
+    pub fn not_found(name: impl Into<String>) -> Self {
+        Self::NotFound { name: name.into() }
+    }
+}

@@ -1,0 +1,79 @@
+//! The use cases of this service: load, decide, commit.
+//!
+//! Invariant: one use case a file; no wire types and no SQL. Each one reaches only the rows of the
+//! tenant it is given, and none calls a provider: paying is the workers' part.
+
+mod apply_policy;
+mod approve_disruption;
+mod batch_get_order_contacts;
+mod check_ledger;
+mod connections;
+mod create_disruption;
+mod create_refund;
+mod error;
+mod get_disruption;
+mod get_order;
+mod get_policy;
+mod get_refund;
+mod import_orders;
+mod list_disruption_items;
+mod list_disruptions;
+mod list_orders;
+mod list_policies;
+mod list_refunds;
+mod preview_disruption;
+mod quote_refund;
+mod request;
+mod start_disruption;
+
+pub use apply_policy::apply_policy;
+pub use approve_disruption::{ApproveDisruption, approve_disruption};
+pub use batch_get_order_contacts::batch_get_order_contacts;
+pub use check_ledger::{LedgerCheck, check_ledger};
+pub use connections::Connections;
+pub use create_disruption::{CreateDisruption, create_disruption};
+pub use create_refund::{CreateRefund, create_refund};
+pub use error::RefundError;
+pub use get_disruption::{DisruptionReport, get_disruption};
+pub use get_order::get_order;
+pub use get_policy::get_policy;
+pub use get_refund::get_refund;
+pub use import_orders::{Candidate, ImportReport, MAX_CHUNK, Rejection, import_orders};
+pub use list_disruption_items::list_disruption_items;
+pub use list_disruptions::list_disruptions;
+pub use list_orders::list_orders;
+pub use list_policies::list_policies;
+pub use list_refunds::list_refunds;
+pub use preview_disruption::{DisruptionPreview, PreviewTotal, preview_disruption};
+pub use quote_refund::{QuoteRefund, quote_refund};
+pub use request::{Outcome, Request};
+pub use start_disruption::{StartDisruption, start_disruption};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redress_api::ports::TenantDirectory;
+use redress_core::clock::Clock;
+use redress_core::id::Ids;
+
+use crate::store::SharedStore;
+use crate::worker::WorkSignals;
+
+/// What every use case works with.
+#[derive(Clone)]
+pub struct Refunds {
+    /// Where everything is kept.
+    pub store: SharedStore,
+    /// The tenants' settings.
+    pub tenants: Arc<dyn TenantDirectory>,
+    /// The providers that Redress can send through.
+    pub connections: Arc<Connections>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub ids: Ids,
+    /// Wakes the workers.
+    pub signals: WorkSignals,
+    /// How long a quote can be accepted.
+    pub quote_validity: Duration,
+}

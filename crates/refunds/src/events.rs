@@ -1,0 +1,232 @@
+//! Facts as they leave the service: payload messages of `redress.events.v1`.
+//!
+//! Invariant: a stored payload stays readable; its meaning changes only by addition, or under a
+//! higher payload version. Everything about one order has the order as its subject, so that it
+//! reaches a consumer in the order in which it happened.
+
+use prost::Message;
+use redress_api::money;
+use redress_core::clock::Timestamp;
+use redress_core::event::NewEvent;
+use redress_core::id::{DisruptionId, IdSource, RefundId};
+use redress_proto::events::v1 as pb;
+
+use crate::domain::fact::{Amounts, Fact, FactKind, Needs};
+
+/// Version of the meaning of every payload.
+const PAYLOAD_VERSION: u16 = 1;
+
+const REFUND_STATE_CHANGED: &str = "redress.events.v1.RefundStateChanged";
+const DISRUPTION_STATE_CHANGED: &str = "redress.events.v1.DisruptionStateChanged";
+const DISRUPTION_ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
+
+/// The event that announces `fact`, which became true at `now`.
+pub fn encode(fact: &Fact, ids: &dyn IdSource, now: Timestamp) -> NewEvent {
+    let Announcement { event_type, subject, payload } = announce(&fact.kind);
+    NewEvent {
+        id: ids.next_id(),
+        tenant: fact.tenant.clone(),
+        event_type,
+        subject,
+        time: now,
+        payload_version: PAYLOAD_VERSION,
+        payload,
+        traceparent: fact.traceparent.clone(),
+    }
+}
+
+/// The events that announce `facts`, in their order.
+pub fn encode_all(facts: &[Fact], ids: &dyn IdSource, now: Timestamp) -> Vec<NewEvent> {
+    facts.iter().map(|fact| encode(fact, ids, now)).collect()
+}
+
+struct Announcement {
+    event_type: &'static str,
+    subject: String,
+    payload: Vec<u8>,
+}
+
+fn announce(fact: &FactKind) -> Announcement {
+    match fact {
+        FactKind::RefundStateChanged {
+            refund,
+            order,
+            customer,
+            disruption,
+            state,
+            amounts: Amounts { requested, issued },
+            needs: Needs { reason_code, next_action },
+        } => Announcement {
+            event_type: REFUND_STATE_CHANGED,
+            subject: order.resource_name(),
+            payload: pb::RefundStateChanged {
+                refund: refund.resource_name(),
+                order: order.resource_name(),
+                customer: customer.resource_name(),
+                disruption: disruption
+                    .as_ref()
+                    .map(DisruptionId::resource_name)
+                    .unwrap_or_default(),
+                state: state.as_str().to_owned(),
+                requested: Some(money::to_proto(*requested)),
+                issued: Some(money::to_proto(*issued)),
+                reason_code: (*reason_code).to_owned(),
+                next_action: (*next_action).to_owned(),
+            }
+            .encode_to_vec(),
+        },
+        FactKind::DisruptionStateChanged { disruption, event, state } => Announcement {
+            event_type: DISRUPTION_STATE_CHANGED,
+            subject: disruption.resource_name(),
+            payload: pb::DisruptionStateChanged {
+                disruption: disruption.resource_name(),
+                event: event.resource_name(),
+                state: state.as_str().to_owned(),
+            }
+            .encode_to_vec(),
+        },
+        FactKind::DisruptionItemSettled {
+            disruption,
+            order,
+            customer,
+            refund,
+            outcome,
+            amounts: Amounts { requested, issued },
+            needs: Needs { reason_code, next_action },
+        } => Announcement {
+            event_type: DISRUPTION_ITEM_SETTLED,
+            subject: order.resource_name(),
+            payload: pb::DisruptionItemSettled {
+                disruption: disruption.id.resource_name(),
+                event: disruption.event.resource_name(),
+                order: order.resource_name(),
+                customer: customer.resource_name(),
+                refund: refund.as_ref().map(RefundId::resource_name).unwrap_or_default(),
+                outcome: outcome.as_str().to_owned(),
+                requested: Some(money::to_proto(*requested)),
+                issued: Some(money::to_proto(*issued)),
+                reason_code: (*reason_code).to_owned(),
+                next_action: (*next_action).to_owned(),
+            }
+            .encode_to_vec(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::attempt::Reason;
+    use crate::domain::disruption::{DisruptionState, ItemState};
+    use crate::domain::refund::{DisruptionRef, RefundState};
+    use redress_core::id::{CustomerId, EventId, OrderId, TenantId};
+    use redress_core::money::Money;
+
+    #[derive(Debug)]
+    struct OneId;
+
+    impl IdSource for OneId {
+        fn next_id(&self) -> String {
+            "e1".to_owned()
+        }
+    }
+
+    fn fact(kind: FactKind) -> Fact {
+        Fact {
+            tenant: TenantId::new("arena").unwrap(),
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+            kind,
+        }
+    }
+
+    fn amounts(requested: i64, issued: i64) -> Amounts {
+        let money = |minor| Money::new("EUR".parse().unwrap(), minor).unwrap();
+        Amounts { requested: money(requested), issued: money(issued) }
+    }
+
+    fn needs(reason: Reason) -> Needs {
+        Needs { reason_code: reason.code(), next_action: reason.next_action() }
+    }
+
+    fn refund_state_changed() -> FactKind {
+        FactKind::RefundStateChanged {
+            refund: RefundId::new("r1").unwrap(),
+            order: OrderId::new("ZQR3T").unwrap(),
+            customer: CustomerId::new("c1").unwrap(),
+            disruption: Some(DisruptionId::new("d1").unwrap()),
+            state: RefundState::Attention,
+            amounts: amounts(5390, 3000),
+            needs: needs(Reason::NoConnector),
+        }
+    }
+
+    fn disruption_state_changed() -> FactKind {
+        FactKind::DisruptionStateChanged {
+            disruption: DisruptionId::new("d1").unwrap(),
+            event: EventId::new("derby").unwrap(),
+            state: DisruptionState::Running,
+        }
+    }
+
+    fn disruption_item_settled() -> FactKind {
+        FactKind::DisruptionItemSettled {
+            disruption: DisruptionRef {
+                id: DisruptionId::new("d1").unwrap(),
+                event: EventId::new("derby").unwrap(),
+            },
+            order: OrderId::new("ZQR3T").unwrap(),
+            customer: CustomerId::new("c1").unwrap(),
+            refund: Some(RefundId::new("r1").unwrap()),
+            outcome: ItemState::Attention,
+            amounts: amounts(5390, 0),
+            needs: needs(Reason::AccountClosed),
+        }
+    }
+
+    /// The bytes stand in hexadecimal in `tests/golden`; one file for each type and version.
+    fn check_golden(kind: FactKind, golden: &str) {
+        let payload = encode(&fact(kind), &OneId, Timestamp(5)).payload;
+        let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+        let golden: String = golden.split_whitespace().collect();
+        assert_eq!(hex, golden, "stored payloads of this type can no longer be told from new ones");
+    }
+
+    #[test]
+    fn payloads_are_encoded_as_they_are_stored() {
+        check_golden(
+            refund_state_changed(),
+            include_str!("../tests/golden/refund_state_changed.v1.hex"),
+        );
+        check_golden(
+            disruption_state_changed(),
+            include_str!("../tests/golden/disruption_state_changed.v1.hex"),
+        );
+        check_golden(
+            disruption_item_settled(),
+            include_str!("../tests/golden/disruption_item_settled.v1.hex"),
+        );
+    }
+
+    #[test]
+    fn types_are_the_full_names_of_their_payload_messages() {
+        let pool = String::from_utf8_lossy(redress_proto::FILE_DESCRIPTOR_SET);
+        for name in [REFUND_STATE_CHANGED, DISRUPTION_STATE_CHANGED, DISRUPTION_ITEM_SETTLED] {
+            let message = name.rsplit('.').next().unwrap();
+            assert!(pool.contains(message), "no message {message} in the contracts");
+            assert_eq!(name, format!("redress.events.v1.{message}"));
+        }
+    }
+
+    #[test]
+    fn everything_about_an_order_has_the_order_as_its_subject() {
+        let now = Timestamp(5);
+        let facts = [refund_state_changed(), disruption_item_settled()].map(fact);
+        for event in encode_all(&facts, &OneId, now) {
+            assert_eq!(event.subject, "orders/ZQR3T");
+            assert_eq!((event.time, event.payload_version), (now, 1));
+            assert_eq!(event.traceparent, facts[0].traceparent);
+        }
+        let event = encode(&fact(disruption_state_changed()), &OneId, now);
+        assert_eq!(event.subject, "disruptions/d1");
+    }
+}

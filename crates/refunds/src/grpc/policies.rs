@@ -1,0 +1,66 @@
+//! `PolicyService`.
+
+use redress_api::page::Page;
+use redress_api::{ApiError, Valid, validated};
+use redress_core::id::PolicyId;
+use redress_proto::refunds::v1 as pb;
+use redress_proto::refunds::v1::policy_service_server::PolicyService;
+use tonic::{Request, Response, Status};
+
+use super::convert::{self, policy};
+use super::status::refuse;
+use crate::app::{self, Refunds};
+
+const LIST_POLICIES: &str = "redress.refunds.v1.PolicyService/ListPolicies";
+
+/// `PolicyService` over the use cases.
+#[derive(Clone)]
+pub struct PolicyGrpc {
+    app: Refunds,
+}
+
+impl PolicyGrpc {
+    /// Serves `app`.
+    pub const fn new(app: Refunds) -> Self {
+        Self { app }
+    }
+}
+
+#[tonic::async_trait]
+impl PolicyService for PolicyGrpc {
+    async fn apply_policy(
+        &self,
+        request: Request<pb::ApplyPolicyRequest>,
+    ) -> Result<Response<pb::Policy>, Status> {
+        let Valid { caller, message, .. } = validated(request)?;
+        let rules = policy::from_proto(message.policy.unwrap_or_default(), "policy")
+            .map_err(ApiError::invalid_fields)?;
+        let stored = app::apply_policy(&self.app, &caller.tenant, rules).await.map_err(refuse)?;
+        Ok(Response::new(policy::to_proto(&stored)))
+    }
+
+    async fn get_policy(
+        &self,
+        request: Request<pb::GetPolicyRequest>,
+    ) -> Result<Response<pb::Policy>, Status> {
+        let Valid { caller, message, .. } = validated(request)?;
+        let id = convert::id(PolicyId::from_resource_name, &message.name, "name")?;
+        let found = app::get_policy(&self.app, &caller.tenant, &id).await.map_err(refuse)?;
+        Ok(Response::new(policy::to_proto(&found)))
+    }
+
+    async fn list_policies(
+        &self,
+        request: Request<pb::ListPoliciesRequest>,
+    ) -> Result<Response<pb::ListPoliciesResponse>, Status> {
+        let Valid { caller, message, .. } = validated(request)?;
+        let (size, token) = (message.page_size, message.page_token.as_str());
+        let page = Page::read(&caller.tenant, LIST_POLICIES, &[], size, token)?;
+        let rows = convert::store_page(&page, false);
+        let listed = app::list_policies(&self.app, &caller.tenant, &rows).await.map_err(refuse)?;
+        Ok(Response::new(pb::ListPoliciesResponse {
+            next_page_token: convert::next_page_token(&page, &listed, |policy| policy.id.as_str()),
+            policies: listed.rows.iter().map(policy::to_proto).collect(),
+        }))
+    }
+}

@@ -1,0 +1,233 @@
+//! A quote is accepted once: money, lines, postings, event and the answer are one write.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redress_core::clock::Timestamp;
+use redress_core::id::{OrderId, PaymentId, QuoteId, RefundId};
+use redress_store::{StoreError, idempotency};
+
+use super::{
+    Fixture, announced, arena, at, by_card, open_fixture, order, patiently, price, request,
+    split_order,
+};
+use crate::domain::fact::Fact;
+use crate::domain::order::Tender;
+use crate::domain::refund::RefundState;
+use crate::domain::reserve::Shortage;
+use crate::store::{CreateOutcome, RefundFilter};
+
+redress_testkit::conformance! {
+    open = open_fixture;
+    a_quote_reads_back_until_a_refund_accepts_it,
+    a_quote_needs_its_order,
+    accepting_reserves_the_money_and_announces_the_refund,
+    an_answered_request_is_found_again,
+    a_quote_is_accepted_once,
+    a_request_id_is_used_once,
+    money_that_is_gone_is_a_shortage,
+    a_line_that_is_taken_is_a_shortage,
+    a_tender_without_a_connector_reserves_nothing,
+    racing_refunds_never_exceed_the_payment,
+    racing_repetitions_of_one_request_leave_one_refund,
+}
+
+async fn a_quote_reads_back_until_a_refund_accepts_it(fixture: Fixture) {
+    fixture.import([order("A1")]).await;
+    let quote = fixture.offer("A1", by_card(1000)).await;
+    let read = async || fixture.store.quote(&arena(), &quote.id).await.unwrap();
+    assert_eq!(read().await, Some((quote.clone(), None)));
+    let refund = fixture.acceptance(&quote);
+    fixture.create(&refund, &quote, "a").await.unwrap();
+    assert_eq!(read().await, Some((quote.clone(), Some(refund.id))));
+    let missing = QuoteId::new("missing").unwrap();
+    assert_eq!(fixture.store.quote(&arena(), &missing).await.unwrap(), None);
+}
+
+async fn a_quote_needs_its_order(fixture: Fixture) {
+    fixture.import([order("A1")]).await;
+    let mut quote = fixture.offer("A1", by_card(1000)).await;
+    quote.id = QuoteId::new("q").unwrap();
+    quote.order = OrderId::new("A2").unwrap();
+    let stored = fixture.store.create_quote(&arena(), &quote, &request("a"), at(0)).await;
+    assert!(matches!(stored, Err(StoreError::ReferenceViolated)), "{stored:?}");
+    quote.order = OrderId::new("A1").unwrap();
+    fixture.store.create_quote(&arena(), &quote, &request("a"), at(0)).await.unwrap();
+    quote.id = QuoteId::new("q2").unwrap();
+    let again = fixture.store.create_quote(&arena(), &quote, &request("a"), at(0)).await;
+    assert!(again.is_err_and(|error| idempotency::is_duplicate(&error)));
+    assert_eq!(fixture.store.quote(&arena(), &quote.id).await.unwrap(), None);
+}
+
+async fn accepting_reserves_the_money_and_announces_the_refund(fixture: Fixture) {
+    fixture.import([order("A1")]).await;
+    let refund = fixture.refund("A1", by_card(1000)).await;
+    assert_eq!(fixture.read(&refund.id).await, refund);
+    let stored = fixture.order("A1").await;
+    assert_eq!(stored.lines[0].committed, 1000);
+    assert_eq!(stored.payments[0].refundable(), 4390);
+    let sums = fixture.store.ledger_sums(&arena()).await.unwrap().remove(0);
+    assert_eq!((sums.debits, sums.payable, sums.reserved, sums.open), (1000, 1000, 1000, 1000));
+    assert_eq!(fixture.events("orders/A1").await, announced(&[Fact::refund_state(&refund)]));
+    fixture.assert_books().await;
+}
+
+async fn an_answered_request_is_found_again(fixture: Fixture) {
+    fixture.import([order("A1")]).await;
+    let stored = async |method, id| fixture.store.replay(&arena(), method, id).await.unwrap();
+    assert!(stored("RefundService/CreateRefund", "a").await.is_none());
+    let quote = fixture.offer("A1", by_card(1000)).await;
+    fixture.create(&fixture.acceptance(&quote), &quote, "a").await.unwrap();
+    let reply = stored("RefundService/CreateRefund", "a").await.unwrap();
+    assert_eq!((reply.fingerprint, reply.response), (vec![7; 32], b"a".to_vec()));
+    assert!(stored("RefundService/QuoteRefund", "a").await.is_none());
+    assert!(stored("RefundService/QuoteRefund", quote.id.as_str()).await.is_some());
+}
+
+/// Nothing but what was there before is there now.
+async fn assert_only(fixture: &Fixture, refund: &RefundId, reserved: i64) {
+    let filter = RefundFilter::default();
+    let page = super::first_page();
+    let refunds = fixture.store.list_refunds(&arena(), &filter, &page).await.unwrap().rows;
+    assert_eq!(refunds.iter().map(|refund| &refund.id).collect::<Vec<_>>(), [refund]);
+    assert_eq!(fixture.payment("A1", "p1").await.counters.reserved, reserved);
+    assert_eq!(fixture.order("A1").await.lines[0].committed, reserved);
+    assert_eq!(fixture.events("orders/A1").await.len(), 1);
+    fixture.assert_books().await;
+}
+
+async fn a_quote_is_accepted_once(fixture: Fixture) {
+    fixture.import([order("A1")]).await;
+    let quote = fixture.offer("A1", by_card(1000)).await;
+    let [first, second] = [fixture.acceptance(&quote), fixture.acceptance(&quote)];
+    assert_eq!(fixture.create(&first, &quote, "a").await.unwrap(), CreateOutcome::Created);
+    assert_eq!(fixture.create(&second, &quote, "b").await.unwrap(), CreateOutcome::QuoteUsed);
+    assert_only(&fixture, &first.id, 1000).await;
+    // The refused request was not answered: it may come again.
+    let method = "RefundService/CreateRefund";
+    assert!(fixture.store.replay(&arena(), method, "b").await.unwrap().is_none());
+}
+
+async fn a_request_id_is_used_once(fixture: Fixture) {
+    fixture.import([order("A1")]).await;
+    let quotes =
+        [fixture.offer("A1", by_card(1000)).await, fixture.offer("A1", by_card(500)).await];
+    let first = fixture.acceptance(&quotes[0]);
+    assert_eq!(fixture.create(&first, &quotes[0], "a").await.unwrap(), CreateOutcome::Created);
+    for quote in &quotes {
+        let repeated = fixture.create(&fixture.acceptance(quote), quote, "a").await;
+        assert!(repeated.is_err_and(|error| idempotency::is_duplicate(&error)));
+    }
+    assert_only(&fixture, &first.id, 1000).await;
+    let free = fixture.store.quote(&arena(), &quotes[1].id).await.unwrap().unwrap();
+    assert_eq!(free.1, None);
+}
+
+async fn money_that_is_gone_is_a_shortage(fixture: Fixture) {
+    let mut small = order("A1");
+    small.payments[0].captured = 1500;
+    fixture.import([small]).await;
+    let quote = fixture.offer("A1", by_card(501)).await;
+    let first = fixture.refund("A1", by_card(1000)).await;
+    let late = fixture.acceptance(&quote);
+    let shortage =
+        Shortage::Payment { payment: PaymentId::new("p1").unwrap(), refundable: 500, wanted: 501 };
+    let outcome = fixture.create(&late, &quote, "a").await.unwrap();
+    assert_eq!(outcome, CreateOutcome::Short(shortage));
+    assert_only(&fixture, &first.id, 1000).await;
+    assert_eq!(fixture.store.refund(&arena(), &late.id).await.unwrap(), None);
+}
+
+async fn a_line_that_is_taken_is_a_shortage(fixture: Fixture) {
+    fixture.import([order("A1")]).await;
+    let quote = fixture.offer("A1", by_card(2001)).await;
+    let first = fixture.refund("A1", by_card(1000)).await;
+    let shortage = Shortage::Line { line: "p1".to_owned(), remaining: 2000, wanted: 2001 };
+    let outcome = fixture.create(&fixture.acceptance(&quote), &quote, "a").await.unwrap();
+    assert_eq!(outcome, CreateOutcome::Short(shortage));
+    assert_only(&fixture, &first.id, 1000).await;
+}
+
+async fn a_tender_without_a_connector_reserves_nothing(fixture: Fixture) {
+    fixture.import([split_order("A1", ("giftcard", Tender::GiftCard))]).await;
+    let by_voucher = price(&[("p2", 700)], &[("p2", "giftcard", 700)]);
+    let refund = fixture.refund("A1", by_voucher).await;
+    assert_eq!(refund.state, RefundState::Attention);
+    assert_eq!(fixture.read(&refund.id).await, refund);
+    assert_eq!(fixture.payment("A1", "p2").await.counters.reserved, 0);
+    assert_eq!(fixture.order("A1").await.lines[1].committed, 700);
+    assert_eq!(fixture.events("orders/A1").await, announced(&[Fact::refund_state(&refund)]));
+    assert!(fixture.send("w1", 9, at(0)).await.is_empty());
+    fixture.assert_books().await;
+}
+
+/// 50 refunds of 3.00 EUR race for a payment of 53.90 EUR, whose lines would give 150.00: 17 fit.
+async fn racing_refunds_never_exceed_the_payment(fixture: Fixture) {
+    let mut dear = order("A1");
+    dear.lines[0].gross = 15_000;
+    fixture.import([dear]).await;
+    let fixture = Arc::new(fixture);
+    let racing = Arc::new(AtomicBool::new(true));
+    let observer = tokio::spawn({
+        let (fixture, racing) = (Arc::clone(&fixture), Arc::clone(&racing));
+        async move {
+            let (tenant, ids) = (arena(), [OrderId::new("A1").unwrap()]);
+            while racing.load(Ordering::SeqCst) {
+                let read = patiently(|| fixture.store.orders(&tenant, &ids)).await;
+                let order = read.unwrap().remove(0);
+                let reserved = order.payments[0].counters.reserved;
+                assert_eq!(order.payments[0].refundable(), 5390 - reserved);
+                assert_eq!(order.lines[0].committed, reserved, "lines and payments at one instant");
+            }
+        }
+    });
+    let mut racers = Vec::new();
+    for _ in 0..50 {
+        let quote = fixture.offer("A1", by_card(300)).await;
+        let refund = fixture.acceptance(&quote);
+        let fixture = Arc::clone(&fixture);
+        racers.push(async move { fixture.create(&refund, &quote, refund.id.as_str()).await });
+    }
+    let racers: Vec<_> = racers.into_iter().map(tokio::spawn).collect();
+    let mut created = 0;
+    for racer in racers {
+        match racer.await.unwrap().unwrap() {
+            CreateOutcome::Created => created += 1,
+            outcome => assert!(matches!(outcome, CreateOutcome::Short(_)), "{outcome:?}"),
+        }
+    }
+    racing.store(false, Ordering::SeqCst);
+    observer.await.unwrap();
+    assert_eq!(created, 17);
+    assert_eq!(fixture.payment("A1", "p1").await.counters.reserved, 17 * 300);
+    assert_eq!(fixture.events("orders/A1").await.len(), 17);
+    fixture.assert_books().await;
+}
+
+async fn racing_repetitions_of_one_request_leave_one_refund(fixture: Fixture) {
+    fixture.import([order("A1")]).await;
+    let quote = fixture.offer("A1", by_card(1000)).await;
+    let fixture = Arc::new(fixture);
+    let racers: Vec<_> = (0..100)
+        .map(|_| {
+            let (fixture, quote) = (Arc::clone(&fixture), quote.clone());
+            tokio::spawn(async move {
+                let refund = fixture.acceptance(&quote);
+                let outcome = fixture.create(&refund, &quote, "a").await;
+                (refund.id, outcome)
+            })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for racer in racers {
+        match racer.await.unwrap() {
+            (id, Ok(CreateOutcome::Created)) => winners.push(id),
+            (_, outcome) => {
+                assert!(outcome.is_err_and(|error| idempotency::is_duplicate(&error)));
+            }
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    assert_only(&fixture, &winners[0], 1000).await;
+    assert_eq!(fixture.read(&winners[0]).await.created, Timestamp(at(0).0));
+}

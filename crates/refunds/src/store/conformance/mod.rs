@@ -1,0 +1,331 @@
+//! What a store of refunds must do, on both databases.
+//!
+//! Invariant: every method of the trait is hit by at least one case here, and whatever a case does
+//! to money, [`Fixture::assert_books`] has nothing to say afterwards.
+
+mod accepting;
+mod disruptions;
+mod importing;
+mod isolation;
+mod items;
+mod looking_up;
+mod policies;
+mod reading;
+mod sending;
+mod tenders;
+mod walk;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use redress_core::clock::Timestamp;
+use redress_core::id::{Ids, OrderId, PaymentId, PolicyId, QuoteId, RefundId, TenantId};
+use redress_core::money::Currency;
+use redress_policy::Citation;
+use redress_store::{Database, DatabaseSettings, StoreError, migrate};
+use redress_testkit::clock::START;
+use redress_testkit::ids;
+
+use super::{
+    Claim, CreateOutcome, ImportOutcome, ImportedOrder, OrderFilter, Page, RefundFilter,
+    RequestRecord, SCHEMA, SharedStore, open,
+};
+use crate::domain::attempt::{Attempt, AttemptState};
+use crate::domain::fact::Fact;
+use crate::domain::order::{Order, Payment, Tender, tests};
+use crate::domain::quote::{Price, Quote, QuoteLine, TenderShare};
+use crate::domain::refund::{Refund, RefundTerms};
+use crate::domain::settle::{AttemptFinding, Finding};
+use crate::events;
+
+/// How long a claim is held in these cases.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// The provider that Redress sends to in these cases.
+const STRIPE: &str = "stripe";
+
+/// A migrated store.
+struct Fixture {
+    database: Database,
+    store: SharedStore,
+    ids: Ids,
+}
+
+async fn open_fixture(url: String) -> Fixture {
+    let database = Database::connect(&DatabaseSettings::new(url)).await.unwrap();
+    for _ in 0..2 {
+        migrate(&database, &SCHEMA).await.unwrap();
+    }
+    Fixture { store: open(database.clone()), database, ids: ids::counting() }
+}
+
+/// So many seconds after the start.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp(START.0 + seconds * 1_000_000)
+}
+
+fn arena() -> TenantId {
+    TenantId::new("arena").unwrap()
+}
+
+fn other() -> TenantId {
+    TenantId::new("other").unwrap()
+}
+
+fn euro() -> Currency {
+    "EUR".parse().unwrap()
+}
+
+/// An order of 53.90 EUR, paid by card: tickets p1 (30.00) and p2 (20.00) and a fee f1 (3.90).
+fn order(id: &str) -> Order {
+    Order { id: OrderId::new(id).unwrap(), ..tests::order() }
+}
+
+/// The same order, paid with 40.00 EUR by card and the rest as given.
+fn split_order(id: &str, second: (&str, Tender)) -> Order {
+    let (provider, tender) = second;
+    let payments = vec![
+        tests::payment("p1", STRIPE, Tender::Card, 4000),
+        tests::payment("p2", provider, tender, 1390),
+    ];
+    Order { payments, ..order(id) }
+}
+
+/// The order with a digest that tells its content from any other.
+fn imported(order: Order) -> ImportedOrder {
+    let mut digest = [0; 32];
+    for (at, byte) in serde_json::to_vec(&order).unwrap().into_iter().enumerate() {
+        let slot: &mut u8 = &mut digest[at % 32];
+        *slot = slot.wrapping_mul(31).wrapping_add(byte);
+    }
+    ImportedOrder { order, digest }
+}
+
+/// What a refund takes up of lines, without a fee, and pays on payments of providers. Gift cards
+/// are not connected.
+fn price(lines: &[(&str, i64)], shares: &[(&str, &str, i64)]) -> Price {
+    let line = |&(id, amount): &(&str, i64)| QuoteLine {
+        line_id: id.to_owned(),
+        gross: amount,
+        fee: 0,
+        refund: amount,
+        rule: "early".to_owned(),
+    };
+    let share = |&(payment, provider, amount): &(&str, &str, i64)| TenderShare {
+        payment: PaymentId::new(payment).unwrap(),
+        provider: provider.to_owned(),
+        payment_reference: format!("ref-{payment}"),
+        amount,
+        connected: provider != "giftcard",
+    };
+    Price {
+        currency: euro(),
+        total: shares.iter().map(|(_, _, amount)| amount).sum(),
+        lines: lines.iter().map(line).collect(),
+        shares: shares.iter().map(share).collect(),
+    }
+}
+
+/// So much of ticket p1, on the card.
+fn by_card(amount: i64) -> Price {
+    price(&[("p1", amount)], &[("p1", STRIPE, amount)])
+}
+
+fn request(id: &str) -> RequestRecord {
+    RequestRecord {
+        method: "RefundService/CreateRefund",
+        request_id: id.to_owned(),
+        fingerprint: [7; 32],
+        response: id.as_bytes().to_vec(),
+    }
+}
+
+fn first_page() -> Page {
+    Page { size: 1000, after: None, count: true }
+}
+
+/// What was found out about an attempt by whoever holds it.
+fn found(attempt: &Attempt, finding: Finding) -> AttemptFinding {
+    AttemptFinding {
+        tenant: attempt.tenant.clone(),
+        attempt: attempt.id.clone(),
+        claim: attempt.claim.clone(),
+        finding,
+    }
+}
+
+fn paid(attempt: &Attempt) -> AttemptFinding {
+    found(attempt, Finding::Succeeded { provider_refund: format!("re_{}", attempt.id) })
+}
+
+/// What the outbox holds when it has announced `facts`: type and payload.
+fn announced(facts: &[Fact]) -> Vec<(String, Vec<u8>)> {
+    events::encode_all(facts, &*ids::counting(), START)
+        .into_iter()
+        .map(|event| (event.event_type.to_owned(), event.payload))
+        .collect()
+}
+
+/// Makes a call again while the pool has no connection left, which says nothing about the store.
+/// Any other trouble, a deadlock above all, is the caller's.
+async fn patiently<'a, T>(
+    call: impl Fn() -> BoxFuture<'a, Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    loop {
+        match call().await {
+            Err(StoreError::Unavailable(cause))
+                if matches!(cause.downcast_ref(), Some(sqlx::Error::PoolTimedOut)) => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+impl Fixture {
+    async fn import(&self, orders: impl IntoIterator<Item = Order>) -> Vec<ImportOutcome> {
+        let orders: Vec<_> = orders.into_iter().map(imported).collect();
+        self.store.import_orders(&arena(), &orders, START).await.unwrap()
+    }
+
+    async fn order(&self, id: &str) -> Order {
+        let ids = [OrderId::new(id).unwrap()];
+        self.store.orders(&arena(), &ids).await.unwrap().pop().unwrap()
+    }
+
+    async fn payment(&self, order: &str, payment: &str) -> Payment {
+        let payments = self.order(order).await.payments;
+        payments.into_iter().find(|found| found.id.as_str() == payment).unwrap()
+    }
+
+    /// Stores a quote for an order.
+    async fn offer(&self, order: &str, price: Price) -> Quote {
+        let quote = Quote {
+            id: QuoteId::fresh(&*self.ids),
+            order: OrderId::new(order).unwrap(),
+            price,
+            policy: PolicyId::new("standard").unwrap(),
+            policy_version: 1,
+            citation: Citation { title: "Terms".to_owned(), uri: String::new() },
+            legal_deadline: at(9),
+            expected_arrival: None,
+            expires: at(5),
+        };
+        let request =
+            RequestRecord { method: "RefundService/QuoteRefund", ..request(quote.id.as_str()) };
+        let tenant = arena();
+        patiently(|| self.store.create_quote(&tenant, &quote, &request, START)).await.unwrap();
+        quote
+    }
+
+    /// The refund that accepts a quote; not stored.
+    fn acceptance(&self, quote: &Quote) -> Refund {
+        let terms = RefundTerms {
+            tenant: arena(),
+            order: quote.order.clone(),
+            customer: tests::order().customer,
+            disruption: None,
+            legal_deadline: quote.legal_deadline,
+            expected_arrival: Some(at(30)),
+            requester: "agent-1".to_owned(),
+            traceparent: None,
+        };
+        Refund::new(terms, &quote.price, &*self.ids, START)
+    }
+
+    /// Accepts a quote under a request id.
+    async fn create(
+        &self,
+        refund: &Refund,
+        quote: &Quote,
+        id: &str,
+    ) -> Result<CreateOutcome, StoreError> {
+        let request = request(id);
+        patiently(|| self.store.create_refund(refund, &quote.id, &request, &*self.ids)).await
+    }
+
+    /// Quotes and accepts.
+    async fn refund(&self, order: &str, price: Price) -> Refund {
+        let quote = self.offer(order, price).await;
+        let refund = self.acceptance(&quote);
+        let outcome = self.create(&refund, &quote, refund.id.as_str()).await.unwrap();
+        assert_eq!(outcome, CreateOutcome::Created);
+        refund
+    }
+
+    async fn read(&self, id: &RefundId) -> Refund {
+        self.store.refund(&arena(), id).await.unwrap().unwrap()
+    }
+
+    async fn send(&self, claim: &str, limit: i64, now: Timestamp) -> Vec<Attempt> {
+        let claim = Claim { provider: STRIPE, claim, limit, now, lease: LEASE };
+        patiently(|| self.store.claim_to_send(&claim)).await.unwrap()
+    }
+
+    async fn look_up(&self, claim: &str, limit: i64, now: Timestamp) -> Vec<Attempt> {
+        let claim = Claim { provider: STRIPE, claim, limit, now, lease: LEASE };
+        patiently(|| self.store.claim_to_look_up(&claim)).await.unwrap()
+    }
+
+    /// Settles, and returns how many findings were applied.
+    async fn settle(&self, findings: &[AttemptFinding], now: Timestamp) -> usize {
+        patiently(|| self.store.settle(findings, &*self.ids, now)).await.unwrap()
+    }
+
+    /// Settles one finding, which must be applied, and checks the books.
+    async fn learn(&self, attempt: &Attempt, finding: Finding, now: Timestamp) {
+        assert_eq!(self.settle(&[found(attempt, finding)], now).await, 1);
+        self.assert_books().await;
+    }
+
+    /// The events about a subject, type and payload, in their order.
+    async fn events(&self, subject: &str) -> Vec<(String, Vec<u8>)> {
+        const LOG: &str =
+            "SELECT type, payload FROM event_log WHERE subject = $1 ORDER BY position";
+        const OUTBOX: &str = "SELECT type, payload FROM outbox WHERE subject = $1 ORDER BY seq";
+        match &self.database {
+            Database::Sqlite(sqlite) => {
+                sqlx::query_as(LOG).bind(subject).fetch_all(&sqlite.read).await.unwrap()
+            }
+            Database::Postgres(postgres) => {
+                sqlx::query_as(OUTBOX).bind(subject).fetch_all(&postgres.pool).await.unwrap()
+            }
+        }
+    }
+
+    /// Fails unless the books agree with the counters, every payment's counters with its attempts,
+    /// every refund with its attempts, and every cap holds.
+    async fn assert_books(&self) {
+        for sums in self.store.ledger_sums(&arena()).await.unwrap() {
+            assert_eq!(sums.differences(), [] as [String; 0]);
+        }
+        let filter = RefundFilter::default();
+        let refunds = self.store.list_refunds(&arena(), &filter, &first_page()).await.unwrap();
+        assert!(!refunds.more, "more refunds than this check reads");
+        let mut counted: HashMap<(OrderId, PaymentId), (i64, i64)> = HashMap::new();
+        for refund in refunds.rows {
+            let mut derived = refund.clone();
+            derived.derive_state();
+            assert_eq!(derived, refund);
+            for attempt in refund.attempts {
+                let (reserved, refunded) =
+                    counted.entry((attempt.order, attempt.payment)).or_default();
+                *reserved += if attempt.state.is_open() { attempt.amount } else { 0 };
+                *refunded +=
+                    if attempt.state == AttemptState::Succeeded { attempt.amount } else { 0 };
+            }
+        }
+        let filter = OrderFilter::default();
+        let orders = self.store.list_orders(&arena(), &filter, &first_page()).await.unwrap();
+        assert!(!orders.more, "more orders than this check reads");
+        for order in orders.rows {
+            for payment in &order.payments {
+                let key = (order.id.clone(), payment.id.clone());
+                let counters = (payment.counters.reserved, payment.counters.refunded);
+                assert_eq!(counters, counted.remove(&key).unwrap_or_default(), "{key:?}");
+                assert_eq!(payment.is_overdrawn(), payment.counters.overdrawn, "{key:?}");
+            }
+            assert!(order.lines.iter().all(|line| (0..=line.gross).contains(&line.committed)));
+        }
+        assert_eq!(counted, HashMap::new(), "attempts draw on payments that are not there");
+    }
+}

@@ -1,0 +1,60 @@
+//! Rows as both databases give them, and how they become domain types.
+//!
+//! Invariant: a value that cannot be read back is reported as corrupt with table, column and key;
+//! it is never replaced by a default.
+
+mod disruptions;
+mod orders;
+mod refunds;
+
+use redress_policy::Policy;
+use redress_store::StoreError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::quote::Quote;
+
+pub(super) use disruptions::{DisruptionRow, ItemRow, ItemTotalsRow, PendingItemRow, plan_from};
+pub(super) use orders::{
+    KnownOrderRow, LineRow, OrderRow, PaymentRow, assemble_orders, line_kind, order_state, tender,
+};
+pub(super) use refunds::{AttemptRow, RefundRow, SumsRow, assemble_refunds, attempts_from};
+
+/// Reads a stored text back, or reports the place.
+fn read<T>(
+    value: Option<T>,
+    table: &'static str,
+    column: &'static str,
+    row: &str,
+) -> Result<T, StoreError> {
+    value.ok_or_else(|| StoreError::corrupt(table, column, row))
+}
+
+/// Encodes a body column: quotes, lines, plans and policies are JSON of domain types.
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|cause| StoreError::Internal(Box::new(cause)))
+}
+
+/// Encodes the rows of a set-based SQLite statement, which reads them back with `json_each`.
+pub(super) fn encode_rows<T: Serialize>(rows: &[T]) -> Result<String, StoreError> {
+    serde_json::to_string(rows).map_err(|cause| StoreError::Internal(Box::new(cause)))
+}
+
+fn decode<T: DeserializeOwned>(
+    bytes: &[u8],
+    table: &'static str,
+    column: &'static str,
+    row: &str,
+) -> Result<T, StoreError> {
+    read(serde_json::from_slice(bytes).ok(), table, column, row)
+}
+
+/// A policy version's JSON.
+pub(super) fn policy_from(body: &[u8], id: &str) -> Result<Policy, StoreError> {
+    decode(body, "policies", "body", id)
+}
+
+/// A quote's JSON.
+pub(super) fn quote_from(body: &[u8], id: &str) -> Result<Quote, StoreError> {
+    decode(body, "quotes", "body", id)
+}

@@ -1,0 +1,201 @@
+//! Rows of orders, their lines and their payments.
+//!
+//! Invariant: an order is assembled from what one snapshot of the database holds of it.
+
+use std::collections::HashMap;
+
+use redress_core::clock::Timestamp;
+use redress_core::id::{CustomerId, EventId, OrderId, PaymentId};
+use redress_policy::LineKind;
+use redress_store::StoreError;
+
+use super::read;
+use crate::domain::order::{
+    Contact, Order, OrderLine, OrderState, Payment, PaymentCounters, Tender,
+};
+
+pub(in crate::store) const fn order_state(state: OrderState) -> &'static str {
+    match state {
+        OrderState::Placed => "PLACED",
+        OrderState::Cancelled => "CANCELLED",
+    }
+}
+
+fn parse_order_state(name: &str) -> Option<OrderState> {
+    [OrderState::Placed, OrderState::Cancelled].into_iter().find(|s| order_state(*s) == name)
+}
+
+pub(in crate::store) const fn tender(tender: Tender) -> &'static str {
+    match tender {
+        Tender::Card => "CARD",
+        Tender::Wallet => "WALLET",
+        Tender::GiftCard => "GIFT_CARD",
+        Tender::BankTransfer => "BANK_TRANSFER",
+    }
+}
+
+fn parse_tender(name: &str) -> Option<Tender> {
+    [Tender::Card, Tender::Wallet, Tender::GiftCard, Tender::BankTransfer]
+        .into_iter()
+        .find(|known| tender(*known) == name)
+}
+
+pub(in crate::store) const fn line_kind(kind: LineKind) -> &'static str {
+    match kind {
+        LineKind::Ticket => "TICKET",
+        LineKind::Fee => "FEE",
+    }
+}
+
+fn parse_line_kind(name: &str) -> Option<LineKind> {
+    [LineKind::Ticket, LineKind::Fee].into_iter().find(|kind| line_kind(*kind) == name)
+}
+
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct OrderRow {
+    pub order_id: String,
+    pub source_version: i64,
+    pub customer: String,
+    pub email: String,
+    pub display_name: String,
+    pub locale: String,
+    pub purchase_time: i64,
+    pub state: String,
+    pub policy: Option<String>,
+    pub currency: String,
+    pub total: i64,
+}
+
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct LineRow {
+    pub order_id: String,
+    pub line_id: String,
+    pub kind: String,
+    pub event_id: String,
+    pub title: String,
+    pub event_start: i64,
+    pub event_time_zone: String,
+    pub gross: i64,
+    pub tax: i64,
+    pub committed: i64,
+}
+
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct PaymentRow {
+    pub order_id: String,
+    pub payment_id: String,
+    pub tender: String,
+    pub provider: String,
+    pub provider_reference: String,
+    pub captured: i64,
+    pub refunded_elsewhere: i64,
+    pub reserved: i64,
+    pub refunded: i64,
+    pub disputed: i64,
+    pub overdrawn: bool,
+    pub capture_time: i64,
+}
+
+/// What an import needs to know of an order that is stored.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct KnownOrderRow {
+    pub order_id: String,
+    pub source_version: i64,
+    pub digest: Vec<u8>,
+    pub currency: String,
+}
+
+/// Joins orders with their lines and payments, which come in their stored order.
+pub(in crate::store) fn assemble_orders(
+    orders: Vec<OrderRow>,
+    lines: Vec<LineRow>,
+    payments: Vec<PaymentRow>,
+) -> Result<Vec<Order>, StoreError> {
+    let mut lines_of: HashMap<String, Vec<OrderLine>> = HashMap::new();
+    for row in lines {
+        let order = row.order_id.clone();
+        lines_of.entry(order).or_default().push(row.into_line()?);
+    }
+    let mut payments_of: HashMap<String, Vec<Payment>> = HashMap::new();
+    for row in payments {
+        let order = row.order_id.clone();
+        payments_of.entry(order).or_default().push(row.into_payment()?);
+    }
+    orders
+        .into_iter()
+        .map(|row| {
+            let lines = lines_of.remove(&row.order_id).unwrap_or_default();
+            let payments = payments_of.remove(&row.order_id).unwrap_or_default();
+            row.into_order(lines, payments)
+        })
+        .collect()
+}
+
+impl OrderRow {
+    fn into_order(
+        self,
+        lines: Vec<OrderLine>,
+        payments: Vec<Payment>,
+    ) -> Result<Order, StoreError> {
+        let key = self.order_id.clone();
+        let policy = match self.policy {
+            None => None,
+            Some(id) => Some(read(id.try_into().ok(), "orders", "policy", &key)?),
+        };
+        Ok(Order {
+            id: read(OrderId::new(self.order_id).ok(), "orders", "order_id", &key)?,
+            source_version: self.source_version,
+            customer: read(CustomerId::new(self.customer).ok(), "orders", "customer", &key)?,
+            contact: Contact {
+                email: self.email,
+                display_name: self.display_name,
+                locale: self.locale,
+            },
+            purchase_time: Timestamp(self.purchase_time),
+            state: read(parse_order_state(&self.state), "orders", "state", &key)?,
+            policy,
+            currency: read(self.currency.parse().ok(), "orders", "currency", &key)?,
+            total: self.total,
+            lines,
+            payments,
+        })
+    }
+}
+
+impl LineRow {
+    fn into_line(self) -> Result<OrderLine, StoreError> {
+        let key = format!("{}/{}", self.order_id, self.line_id);
+        Ok(OrderLine {
+            kind: read(parse_line_kind(&self.kind), "order_lines", "kind", &key)?,
+            event: read(EventId::new(self.event_id).ok(), "order_lines", "event_id", &key)?,
+            id: self.line_id,
+            title: self.title,
+            event_start: Timestamp(self.event_start),
+            event_time_zone: self.event_time_zone,
+            gross: self.gross,
+            tax: self.tax,
+            committed: self.committed,
+        })
+    }
+}
+
+impl PaymentRow {
+    fn into_payment(self) -> Result<Payment, StoreError> {
+        let key = format!("{}/{}", self.order_id, self.payment_id);
+        Ok(Payment {
+            tender: read(parse_tender(&self.tender), "payments", "tender", &key)?,
+            id: read(PaymentId::new(self.payment_id).ok(), "payments", "payment_id", &key)?,
+            provider: self.provider,
+            provider_reference: self.provider_reference,
+            captured: self.captured,
+            refunded_elsewhere: self.refunded_elsewhere,
+            capture_time: Timestamp(self.capture_time),
+            counters: PaymentCounters {
+                reserved: self.reserved,
+                refunded: self.refunded,
+                disputed: self.disputed,
+                overdrawn: self.overdrawn,
+            },
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! Rows of refunds, their attempts, and the sums of the books.
+//!
+//! Invariant: a refund is assembled from what one snapshot of the database holds of it.
+
+use std::collections::HashMap;
+
+use redress_core::clock::Timestamp;
+use redress_core::id::{
+    AttemptId, CustomerId, DisruptionId, EventId, OrderId, PaymentId, RefundId, TenantId,
+};
+use redress_core::money::Currency;
+use redress_store::StoreError;
+
+use super::{decode, read};
+use crate::domain::attempt::{Attempt, AttemptState, Reason};
+use crate::domain::ledger::CurrencySums;
+use crate::domain::refund::{DisruptionRef, Refund, RefundState};
+
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct RefundRow {
+    pub tenant: String,
+    pub refund_id: String,
+    pub order_id: String,
+    pub customer: String,
+    pub disruption_id: Option<String>,
+    pub event_id: Option<String>,
+    pub state: String,
+    pub currency: String,
+    pub requested: i64,
+    pub issued: i64,
+    pub lines: Vec<u8>,
+    pub legal_deadline: i64,
+    pub expected_arrival: Option<i64>,
+    pub reason: Option<String>,
+    pub requester: String,
+    pub traceparent: Option<String>,
+    pub version: i64,
+    pub created: i64,
+    pub updated: i64,
+}
+
+/// Joins refunds with their attempts, which come by payment and ordinal.
+pub(in crate::store) fn assemble_refunds(
+    refunds: Vec<RefundRow>,
+    attempts: Vec<AttemptRow>,
+) -> Result<Vec<Refund>, StoreError> {
+    let mut attempts_of: HashMap<String, Vec<Attempt>> = HashMap::new();
+    for row in attempts {
+        let attempt = row.into_attempt()?;
+        attempts_of.entry(attempt.refund.as_str().to_owned()).or_default().push(attempt);
+    }
+    refunds
+        .into_iter()
+        .map(|row| {
+            let attempts = attempts_of.remove(&row.refund_id).unwrap_or_default();
+            row.into_refund(attempts)
+        })
+        .collect()
+}
+
+impl RefundRow {
+    fn into_refund(self, attempts: Vec<Attempt>) -> Result<Refund, StoreError> {
+        let key = self.refund_id.clone();
+        let disruption = match (self.disruption_id, self.event_id) {
+            (Some(id), Some(event)) => Some(DisruptionRef {
+                id: read(DisruptionId::new(id).ok(), "refunds", "disruption_id", &key)?,
+                event: read(EventId::new(event).ok(), "refunds", "event_id", &key)?,
+            }),
+            _ => None,
+        };
+        let reason = match self.reason.as_deref() {
+            None => None,
+            Some(code) => Some(read(Reason::parse(code), "refunds", "reason", &key)?),
+        };
+        Ok(Refund {
+            tenant: read(TenantId::new(self.tenant).ok(), "refunds", "tenant", &key)?,
+            id: read(RefundId::new(self.refund_id).ok(), "refunds", "refund_id", &key)?,
+            order: read(OrderId::new(self.order_id).ok(), "refunds", "order_id", &key)?,
+            customer: read(CustomerId::new(self.customer).ok(), "refunds", "customer", &key)?,
+            disruption,
+            state: read(RefundState::parse(&self.state), "refunds", "state", &key)?,
+            currency: read(self.currency.parse().ok(), "refunds", "currency", &key)?,
+            requested: self.requested,
+            issued: self.issued,
+            lines: decode(&self.lines, "refunds", "lines", &key)?,
+            attempts,
+            legal_deadline: Timestamp(self.legal_deadline),
+            expected_arrival: self.expected_arrival.map(Timestamp),
+            reason,
+            requester: self.requester,
+            traceparent: self.traceparent,
+            version: self.version,
+            created: Timestamp(self.created),
+            updated: Timestamp(self.updated),
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct AttemptRow {
+    pub tenant: String,
+    pub attempt_id: String,
+    pub refund_id: String,
+    pub order_id: String,
+    pub payment_id: String,
+    pub ordinal: i32,
+    pub provider: String,
+    pub payment_reference: String,
+    pub currency: String,
+    pub amount: i64,
+    pub state: String,
+    pub reason: Option<String>,
+    pub provider_refund: String,
+    pub claim: String,
+    pub due: i64,
+    pub sent: i64,
+    pub absences: i32,
+    pub delays: i32,
+    pub updated: i64,
+}
+
+impl AttemptRow {
+    pub(in crate::store) fn into_attempt(self) -> Result<Attempt, StoreError> {
+        let key = self.attempt_id.clone();
+        let reason = match self.reason.as_deref() {
+            None => None,
+            Some(code) => Some(read(Reason::parse(code), "attempts", "reason", &key)?),
+        };
+        Ok(Attempt {
+            tenant: read(TenantId::new(self.tenant).ok(), "attempts", "tenant", &key)?,
+            id: read(AttemptId::new(self.attempt_id).ok(), "attempts", "attempt_id", &key)?,
+            refund: read(RefundId::new(self.refund_id).ok(), "attempts", "refund_id", &key)?,
+            order: read(OrderId::new(self.order_id).ok(), "attempts", "order_id", &key)?,
+            payment: read(PaymentId::new(self.payment_id).ok(), "attempts", "payment_id", &key)?,
+            ordinal: self.ordinal,
+            provider: self.provider,
+            payment_reference: self.payment_reference,
+            currency: read(self.currency.parse().ok(), "attempts", "currency", &key)?,
+            amount: self.amount,
+            state: read(AttemptState::parse(&self.state), "attempts", "state", &key)?,
+            reason,
+            provider_refund: self.provider_refund,
+            claim: self.claim,
+            due: Timestamp(self.due),
+            sent: Timestamp(self.sent),
+            absences: self.absences,
+            delays: self.delays,
+            updated: Timestamp(self.updated),
+        })
+    }
+}
+
+pub(in crate::store) fn attempts_from(rows: Vec<AttemptRow>) -> Result<Vec<Attempt>, StoreError> {
+    rows.into_iter().map(AttemptRow::into_attempt).collect()
+}
+
+/// Sums by currency; every figure is 0 where a source has no row.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct SumsRow {
+    pub currency: String,
+    pub debits: i64,
+    pub credits: i64,
+    pub payable: i64,
+    pub paid: i64,
+    pub reserved: i64,
+    pub refunded: i64,
+    pub succeeded: i64,
+    pub open: i64,
+}
+
+impl SumsRow {
+    pub(in crate::store) fn into_sums(self) -> Result<CurrencySums, StoreError> {
+        let currency: Option<Currency> = self.currency.parse().ok();
+        Ok(CurrencySums {
+            currency: read(currency, "postings", "currency", &self.currency)?,
+            debits: self.debits,
+            credits: self.credits,
+            payable: self.payable,
+            paid: self.paid,
+            reserved: self.reserved,
+            refunded: self.refunded,
+            succeeded: self.succeeded,
+            open: self.open,
+        })
+    }
+}

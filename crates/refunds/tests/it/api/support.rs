@@ -1,0 +1,352 @@
+//! A service over memory, what a shop would send it, and callers of any tenant.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use redress_api::time;
+use redress_core::caller::{Caller, Role};
+use redress_core::clock::{Clock as _, ManualClock};
+use redress_core::id::{Ids, TenantId};
+use redress_proto::common::v1::tenant_service_client::TenantServiceClient;
+use redress_proto::common::v1::{ApplyTenantRequest, Money, Tenant};
+use redress_proto::refunds::v1 as pb;
+use redress_proto::refunds::v1::disruption_service_client::DisruptionServiceClient;
+use redress_proto::refunds::v1::order_service_client::OrderServiceClient;
+use redress_proto::refunds::v1::policy_service_client::PolicyServiceClient;
+use redress_proto::refunds::v1::refund_service_client::RefundServiceClient;
+use redress_refunds::config::{ProvidersConfig, RefundsConfig, StripeConfig};
+use redress_refunds::domain::settle::{AttemptFinding, Finding};
+use redress_refunds::store::{self, Claim, ItemTerms, SharedStore};
+use redress_refunds::{Deps, build};
+use redress_store::{Database, DatabaseSettings, migrate};
+use redress_testkit::clock::{self, START};
+use redress_testkit::{duplex, ids};
+use tonic::metadata::MetadataValue;
+use tonic::service::interceptor::{InterceptedService, InterceptorLayer};
+use tonic::transport::{Channel, Server};
+use tonic::{Request, Status};
+use tonic_types::StatusExt as _;
+
+/// Names the caller's tenant on the way to the test server; a verified token does it elsewhere.
+const TENANT: &str = "x-test-tenant";
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// A running service, without its workers: what they would do, a test does step by step.
+pub(crate) struct Api {
+    channel: Channel,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: SharedStore,
+    ids: Ids,
+}
+
+/// A channel that speaks for one tenant.
+pub(crate) type As = InterceptedService<Channel, Speaker>;
+
+/// Puts the tenant on each call.
+#[derive(Clone)]
+pub(crate) struct Speaker(&'static str);
+
+impl tonic::service::Interceptor for Speaker {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert(TENANT, MetadataValue::from_static(self.0));
+        Ok(request)
+    }
+}
+
+fn caller(mut request: Request<()>) -> Result<Request<()>, Status> {
+    if let Some(tenant) = request.metadata().get(TENANT) {
+        let tenant = TenantId::new(tenant.to_str().unwrap()).unwrap();
+        request.extensions_mut().insert(Caller {
+            tenant,
+            subject: "agent-1".to_owned(),
+            issuer: "tests".to_owned(),
+            roles: Role::ALL.to_vec(),
+        });
+    }
+    Ok(request)
+}
+
+/// The service in the database at `url`, which holds nothing.
+pub(crate) async fn open_empty(url: String) -> Api {
+    let database = Database::connect(&DatabaseSettings::new(url)).await.unwrap();
+    migrate(&database, &store::SCHEMA).await.unwrap();
+    let (clock, ids) = (clock::manual(), ids::counting());
+    let deps = Deps {
+        database: database.clone(),
+        clock: clock.clone(),
+        ids: Arc::clone(&ids),
+        subscribers: Vec::new(),
+    };
+    let service = build(&config(), deps).await.unwrap();
+    let (incoming, channel) = duplex::pair();
+    let server = Server::builder()
+        .layer(InterceptorLayer::new(caller))
+        .add_routes(service.into_routes())
+        .serve_with_incoming(incoming);
+    tokio::spawn(server);
+    Api { channel, clock, store: store::open(database), ids }
+}
+
+/// Stripe is connected and never called, because no worker runs.
+fn config() -> RefundsConfig {
+    let stripe = StripeConfig {
+        base_url: "http://127.0.0.1:9".to_owned(),
+        secret_key: Some("sk_test_1".into()),
+        ..StripeConfig::default()
+    };
+    RefundsConfig {
+        providers: ProvidersConfig { stripe: Some(stripe) },
+        ..RefundsConfig::default()
+    }
+}
+
+/// The service with tenant `arena`, its policy and the order `A1`.
+pub(crate) async fn open_stocked(url: String) -> Api {
+    let api = open_empty(url).await;
+    api.apply_tenant("arena").await;
+    api.apply_policy(policy()).await;
+    api.import(vec![order("A1")]).await;
+    api
+}
+
+impl Api {
+    pub(crate) fn orders(&self, tenant: &'static str) -> OrderServiceClient<As> {
+        OrderServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
+    }
+
+    pub(crate) fn policies(&self, tenant: &'static str) -> PolicyServiceClient<As> {
+        PolicyServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
+    }
+
+    pub(crate) fn refunds(&self, tenant: &'static str) -> RefundServiceClient<As> {
+        RefundServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
+    }
+
+    pub(crate) fn disruptions(&self, tenant: &'static str) -> DisruptionServiceClient<As> {
+        DisruptionServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
+    }
+
+    pub(crate) fn tenants(&self, tenant: &'static str) -> TenantServiceClient<As> {
+        TenantServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
+    }
+
+    pub(crate) async fn apply_tenant(&self, tenant: &'static str) {
+        let request = ApplyTenantRequest { tenant: Some(settings_of(tenant)) };
+        self.tenants(tenant).apply_tenant(request).await.unwrap();
+    }
+
+    /// Applies a policy of tenant `arena`.
+    pub(crate) async fn apply_policy(&self, policy: pb::Policy) -> pb::Policy {
+        let request = pb::ApplyPolicyRequest { policy: Some(policy) };
+        self.policies("arena").apply_policy(request).await.unwrap().into_inner()
+    }
+
+    /// Imports one chunk for tenant `arena`.
+    pub(crate) async fn import(&self, orders: Vec<pb::Order>) -> pb::ImportOrdersResponse {
+        let chunks = stream::iter([pb::ImportOrdersRequest { orders }]);
+        let answers = self.orders("arena").import_orders(chunks).await.unwrap().into_inner();
+        let mut answers: Vec<_> = answers.collect().await;
+        assert_eq!(answers.len(), 1);
+        answers.remove(0).unwrap()
+    }
+
+    /// Quotes lines of order `A1`, or all its tickets.
+    pub(crate) async fn quote(&self, line_ids: &[&str]) -> pb::Quote {
+        let request = pb::QuoteRefundRequest {
+            order: "orders/A1".to_owned(),
+            line_ids: line_ids.iter().map(|id| (*id).to_owned()).collect(),
+            request_id: self.request_id(),
+        };
+        self.refunds("arena").quote_refund(request).await.unwrap().into_inner()
+    }
+
+    /// Accepts a quote.
+    pub(crate) async fn accept(&self, quote: &pb::Quote) -> pb::Refund {
+        let request = acceptance(quote, &self.request_id());
+        self.refunds("arena").create_refund(request).await.unwrap().into_inner()
+    }
+
+    /// Does what a worker does when the provider pays: claims what is armed, and settles it.
+    pub(crate) async fn pay_all(&self) {
+        let claim = Claim {
+            provider: "stripe",
+            claim: "test",
+            limit: 1000,
+            now: self.clock.now(),
+            lease: DAY,
+        };
+        let attempts = self.store.claim_to_send(&claim).await.unwrap();
+        assert!(!attempts.is_empty(), "nothing was armed");
+        let finding = |attempt: redress_refunds::domain::attempt::Attempt| AttemptFinding {
+            tenant: attempt.tenant,
+            finding: Finding::Succeeded { provider_refund: format!("re_{}", attempt.id) },
+            attempt: attempt.id,
+            claim: attempt.claim,
+        };
+        let findings: Vec<_> = attempts.into_iter().map(finding).collect();
+        let settled = self.store.settle(&findings, &*self.ids, self.clock.now()).await.unwrap();
+        assert_eq!(settled, findings.len());
+    }
+
+    /// Does what the item worker does: takes on every pending item.
+    pub(crate) async fn start_items(&self) {
+        let terms = ItemTerms { pay_within: DAY * 14, arrival: Some(DAY * 10) };
+        let now = self.clock.now();
+        while self.store.start_items(100, &terms, &*self.ids, now).await.unwrap() > 0 {}
+    }
+
+    /// The one disruption of tenant `arena`.
+    pub(crate) async fn disruption(&self) -> pb::Disruption {
+        let mut client = self.disruptions("arena");
+        let listed = client.list_disruptions(pb::ListDisruptionsRequest::default()).await.unwrap();
+        let [only] = listed.into_inner().disruptions.try_into().unwrap();
+        only
+    }
+
+    /// A fresh request id.
+    pub(crate) fn request_id(&self) -> String {
+        format!("9b2ac7f6-0c53-4f4e-9a35-{:0>12}", self.ids.next_id())
+    }
+}
+
+pub(crate) fn acceptance(quote: &pb::Quote, request_id: &str) -> pb::CreateRefundRequest {
+    pb::CreateRefundRequest {
+        quote: quote.name.clone(),
+        request_id: request_id.to_owned(),
+        entitlement_voided: true,
+        validate_only: false,
+    }
+}
+
+pub(crate) fn euros(minor_units: i64) -> Option<Money> {
+    Some(Money { currency_code: "EUR".to_owned(), minor_units })
+}
+
+/// The settings of a tenant whose default policy is `standard`.
+pub(crate) fn settings_of(tenant: &str) -> Tenant {
+    Tenant {
+        name: format!("tenants/{tenant}"),
+        display_name: "Arena".to_owned(),
+        locales: vec!["en".to_owned()],
+        time_zone: "Europe/Berlin".to_owned(),
+        sender_email: "tickets@arena.example".to_owned(),
+        support_url: "https://arena.example/help".to_owned(),
+        default_policy: "policies/standard".to_owned(),
+        version: 0,
+    }
+}
+
+/// 10 % up to three days before the start, half up to one day, nothing later; in force two months
+/// before now.
+pub(crate) fn policy() -> pb::Policy {
+    let tier = |rule: &str, notice_hours, fee_basis_points| pb::PolicyTier {
+        rule: rule.to_owned(),
+        notice_hours,
+        fee_basis_points,
+    };
+    pb::Policy {
+        name: "policies/standard".to_owned(),
+        version: 0,
+        display_name: "Standard".to_owned(),
+        effective_time: Some(time::to_proto(before(DAY * 60))),
+        tiers: vec![tier("early", 72, 1000), tier("late", 24, 5000)],
+        refunds_fees: false,
+        citation: Some(pb::Citation {
+            title: "General terms of sale, section 7".to_owned(),
+            uri: String::new(),
+        }),
+        pay_within_days: 14,
+    }
+}
+
+/// Two tickets of 30.00 and 20.00 and a fee of 3.90 for the derby in ten days, bought a month ago
+/// and paid by card.
+pub(crate) fn order(id: &str) -> pb::Order {
+    pb::Order {
+        name: format!("orders/{id}"),
+        source_version: 1,
+        customer: format!("customers/buyer-of-{id}"),
+        contact: Some(pb::Contact {
+            email: "buyer@mail.example".to_owned(),
+            display_name: "A. Buyer".to_owned(),
+            locale: "de-AT".to_owned(),
+        }),
+        purchase_time: Some(time::to_proto(before(DAY * 30))),
+        state: pb::order::State::Placed.into(),
+        policy: String::new(),
+        lines: vec![
+            line("t1", pb::order_line::Kind::Ticket, 3000),
+            line("t2", pb::order_line::Kind::Ticket, 2000),
+            line("f1", pb::order_line::Kind::Fee, 390),
+        ],
+        payments: vec![payment("p1", "stripe", pb::payment::Tender::Card, 5390)],
+        total: euros(5390),
+    }
+}
+
+pub(crate) fn line(id: &str, kind: pb::order_line::Kind, gross: i64) -> pb::OrderLine {
+    pb::OrderLine {
+        line_id: id.to_owned(),
+        kind: kind.into(),
+        event: "events/derby".to_owned(),
+        title: "Main stand".to_owned(),
+        event_start_time: Some(time::to_proto(START.plus(DAY * 10))),
+        event_time_zone: "Europe/Berlin".to_owned(),
+        gross: euros(gross),
+        tax: euros(0),
+    }
+}
+
+pub(crate) fn payment(
+    id: &str,
+    provider: &str,
+    tender: pb::payment::Tender,
+    captured: i64,
+) -> pb::Payment {
+    pb::Payment {
+        payment_id: id.to_owned(),
+        tender: tender.into(),
+        provider: provider.to_owned(),
+        provider_reference: format!("pi_{id}"),
+        captured: euros(captured),
+        refunded_elsewhere: euros(0),
+        capture_time: Some(time::to_proto(before(DAY * 30))),
+    }
+}
+
+/// An order that was never paid.
+pub(crate) fn unpaid(id: &str) -> pb::Order {
+    pb::Order { payments: Vec::new(), ..order(id) }
+}
+
+/// An order that was paid in part with a gift card, which has no connector.
+pub(crate) fn mixed(id: &str) -> pb::Order {
+    let payments = vec![
+        payment("p1", "giftcard", pb::payment::Tender::GiftCard, 390),
+        payment("p2", "stripe", pb::payment::Tender::Card, 5000),
+    ];
+    pb::Order { payments, ..order(id) }
+}
+
+fn before(span: Duration) -> clock::Timestamp {
+    clock::Timestamp(START.0 - i64::try_from(span.as_micros()).unwrap())
+}
+
+/// A refusal as a caller sees it: code, reason, message, then its details in a fixed order.
+pub(crate) fn told(status: &Status) -> String {
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap();
+    let mut text = format!("{:?} {}: {}", status.code(), info.reason, status.message());
+    let mut metadata: Vec<_> = info.metadata.iter().collect();
+    metadata.sort();
+    for (key, value) in metadata {
+        write!(text, "\n{key} = {value}").unwrap();
+    }
+    for violation in details.bad_request().iter().flat_map(|bad| &bad.field_violations) {
+        write!(text, "\n{}: {}", violation.field, violation.description).unwrap();
+    }
+    text
+}

@@ -1,0 +1,10 @@
+//! What the service does over real HTTP, real gRPC and real databases.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod api;
+mod sandbox;
+mod shop;
+mod stripe;
+mod webhook;
+mod worker;
