@@ -126,13 +126,10 @@ impl<S> Settings<S> {
             let key = SigningKey::read(&identity.key_file);
             findings.take("identity.key_file", key.map_err(|error| explain(&error)));
         }
-        if let Some(database) = &self.database {
-            if !(1..=1000).contains(&database.pool_size) {
-                findings.add("database.pool_size", "must be 1 to 1000");
-            }
-            if !(10..=60_000).contains(&database.acquire_timeout_ms) {
-                findings.add("database.acquire_timeout_ms", "must be 10 to 60000");
-            }
+        if let Some(database) = &self.database
+            && !(1..=1000).contains(&database.pool_size)
+        {
+            findings.add("database.pool_size", "must be 1 to 1000");
         }
         if let Err(error) = EnvFilter::try_new(&self.telemetry.filter) {
             findings.add("telemetry.filter", &error.to_string());

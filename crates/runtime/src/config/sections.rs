@@ -202,17 +202,10 @@ pub struct DatabaseSettings {
     /// Connections of the (reading) pool.
     #[serde(default = "default_pool_size")]
     pub pool_size: u32,
-    /// How long a caller waits for a connection, in milliseconds.
-    #[serde(default = "default_acquire_timeout_ms")]
-    pub acquire_timeout_ms: u64,
 }
 
 const fn default_pool_size() -> u32 {
     8
-}
-
-const fn default_acquire_timeout_ms() -> u64 {
-    2_000
 }
 
 /// Logs and traces.
