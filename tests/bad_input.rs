@@ -232,7 +232,7 @@ fn with(mut order: Value, pointer: &str, value: Value) -> Value {
 fn write_long_line(path: &Path) {
     let mut file = BufWriter::new(File::create(path).unwrap());
     writeln!(file, "{}", order("l1")).unwrap();
-    let block = [b'x'; 64 * 1024];
+    let block = [b'x'; 8 * 1024];
     for _ in 0..LONG_LINE / block.len() {
         file.write_all(&block).unwrap();
     }

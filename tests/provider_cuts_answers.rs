@@ -17,7 +17,7 @@ use crate::harness::{ARENA, calls, eventually, on_both_databases, orders};
 
 /// Requests a second that the provider takes, so that there is a middle to do something in.
 const RATE: u32 = 60;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Answers that are lost in a row.
 const CUT: u64 = 40;
 

@@ -39,7 +39,8 @@ pub(crate) struct Books {
 impl Books {
     /// Reads them as they stand now.
     pub(crate) async fn read(connections: &Connections, name: &str) -> Result<Self, String> {
-        let disruption = calls::disruption(connections, name).await.map_err(tell)?;
+        let disruption =
+            calls::disruption(connections, name).await.map_err(|status| tell(&status))?;
         let counts = disruption.counts.unwrap_or_default();
         if disruption.state() != disruption::State::Completed {
             return Err(format!("{:?} with {counts:?}", disruption.state()));
@@ -55,12 +56,21 @@ impl Books {
             attention: counts.attention,
             nothing_due: counts.nothing_due,
             refunded: by_currency(&disruption.issued),
-            messages: count_messages(connections, sent).await.map_err(tell)?,
-            messages_failed: count_messages(connections, failed).await.map_err(tell)?,
-            cases: count_cases(connections, of("")).await.map_err(tell)?,
-            invitations: count_invitations(connections, invited).await.map_err(tell)?,
-            not_invited: count_invitations(connections, suppressed).await.map_err(tell)?,
-            ledger_balanced: calls::ledger(connections).await.map_err(tell)?.balanced,
+            messages: count_messages(connections, sent).await.map_err(|status| tell(&status))?,
+            messages_failed: count_messages(connections, failed)
+                .await
+                .map_err(|status| tell(&status))?,
+            cases: count_cases(connections, of("")).await.map_err(|status| tell(&status))?,
+            invitations: count_invitations(connections, invited)
+                .await
+                .map_err(|status| tell(&status))?,
+            not_invited: count_invitations(connections, suppressed)
+                .await
+                .map_err(|status| tell(&status))?,
+            ledger_balanced: calls::ledger(connections)
+                .await
+                .map_err(|status| tell(&status))?
+                .balanced,
         };
         let told = books.messages + books.messages_failed;
         let decided = books.invitations + books.not_invited;
@@ -88,7 +98,7 @@ impl Books {
     }
 }
 
-fn tell(status: Status) -> String {
+fn tell(status: &Status) -> String {
     format!("{:?}: {}", status.code(), status.message())
 }
 
@@ -108,7 +118,8 @@ pub(crate) fn percent_settled(counts: &DisruptionCounts) -> i64 {
 pub(crate) async fn in_the_middle(connections: &Connections, name: &str, percent: i64) {
     let what = format!("{percent} % of the orders");
     let seen = eventually(&what, Duration::from_mins(1), async || {
-        let disruption = calls::disruption(connections, name).await.map_err(tell)?;
+        let disruption =
+            calls::disruption(connections, name).await.map_err(|status| tell(&status))?;
         let seen = percent_settled(&disruption.counts.unwrap_or_default());
         if seen >= percent { Ok(seen) } else { Err(format!("{seen} %")) }
     });

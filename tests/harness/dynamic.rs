@@ -104,11 +104,16 @@ pub(crate) fn methods() -> Vec<Method> {
     let mut methods = Vec::new();
     for descriptor in ours.flat_map(|service| service.methods().collect::<Vec<_>>()) {
         let options = descriptor.options();
-        let rule = options.get_extension(&access);
-        let roles = rule.as_message().unwrap().get_field_by_name("roles").unwrap();
+        let listed = options.get_extension(&access);
+        let roles = listed.as_message().unwrap().get_field_by_name("roles").unwrap();
         let role = |value: &Value| {
-            let role = redress_proto::common::v1::Role::try_from(value.as_enum_number().unwrap());
-            role.unwrap().as_str_name().to_lowercase().parse().unwrap()
+            let number = value.as_enum_number().unwrap();
+            redress_proto::common::v1::Role::try_from(number)
+                .unwrap()
+                .as_str_name()
+                .to_lowercase()
+                .parse()
+                .unwrap()
         };
         let roles = roles.as_list().unwrap().iter().map(role).collect();
         methods.push(Method { descriptor, roles });

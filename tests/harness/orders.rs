@@ -19,8 +19,8 @@ pub(crate) fn sample() -> Vec<Order> {
     Sample::load().unwrap().orders().to_vec()
 }
 
-pub(crate) fn euros(minor_units: i64) -> Option<Money> {
-    Some(Money { currency_code: "EUR".to_owned(), minor_units })
+pub(crate) fn euros(minor_units: i64) -> Money {
+    Money { currency_code: "EUR".to_owned(), minor_units }
 }
 
 /// An order of one ticket for `event`, in English, without payments. `buyer` names its customer and
@@ -33,8 +33,8 @@ pub(crate) fn unpaid(name: &str, event: &str, buyer: &str, gross: i64) -> Order 
         title: "Main stand".to_owned(),
         event_start_time: Some(STARTS),
         event_time_zone: "Europe/Berlin".to_owned(),
-        gross: euros(gross),
-        tax: euros(0),
+        gross: Some(euros(gross)),
+        tax: Some(euros(0)),
     };
     Order {
         name: name.to_owned(),
@@ -50,7 +50,7 @@ pub(crate) fn unpaid(name: &str, event: &str, buyer: &str, gross: i64) -> Order 
         policy: String::new(),
         lines: vec![ticket],
         payments: Vec::new(),
-        total: euros(gross),
+        total: Some(euros(gross)),
     }
 }
 
@@ -61,8 +61,8 @@ pub(crate) fn payment(tender: Tender, provider: &str, reference: &str, captured:
         tender: tender.into(),
         provider: provider.to_owned(),
         provider_reference: reference.to_owned(),
-        captured: euros(captured),
-        refunded_elsewhere: euros(0),
+        captured: Some(euros(captured)),
+        refunded_elsewhere: Some(euros(0)),
         capture_time: Some(BOUGHT),
     }
 }

@@ -72,7 +72,8 @@ impl Provider {
                 "currency": captured.currency_code,
                 "amount_refunded": earlier,
             });
-            lines += &format!("{record}\n");
+            lines += &record.to_string();
+            lines.push('\n');
             let left = captured.minor_units - earlier;
             self.refundable.insert(payment.provider_reference.clone(), left);
         }
