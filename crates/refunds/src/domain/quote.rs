@@ -231,8 +231,8 @@ fn share_over_payments(order: &Order, total: i64, connected: &[String]) -> Vec<T
 
 #[cfg(test)]
 mod tests {
-    use super::super::order::Tender;
     use super::super::order::tests::{order, payment};
+    use super::super::order::{Payment, Tender};
     use super::*;
     use proptest::prelude::*;
     use redress_core::id::EventId;
@@ -327,7 +327,7 @@ mod tests {
             }).collect();
             let event = template.event.clone();
             let Some(price) = price_cancelled_lines(&order, &event, &connected()) else {
-                let held: i64 = order.payments.iter().map(|p| p.refundable()).sum();
+                let held: i64 = order.payments.iter().map(Payment::refundable).sum();
                 prop_assert!(held == 0 || gross.iter().sum::<i64>() == 0);
                 return Ok(());
             };

@@ -1,5 +1,7 @@
 //! The interfaces as their callers see them: real gRPC over memory, on both databases.
 
+#![expect(clippy::assigning_clones, reason = "a test changes one field of a message, once")]
+
 /// Compares a text with the snapshot beside it, on each of the two databases.
 macro_rules! snapshot {
     ($told:expr, @$expected:literal) => {{

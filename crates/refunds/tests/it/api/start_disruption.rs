@@ -103,7 +103,7 @@ async fn items_tell_what_became_of_each_order(api: &Api, parent: &str) {
     assert_eq!(codes, ("NO_CONNECTOR", "PAY_BY_OTHER_MEANS"));
     assert_eq!(unpaid.state(), pb::disruption_item::State::NothingDue);
     assert_eq!((unpaid.refund.as_str(), unpaid.reason_code.as_str()), ("", "NOT_PAID"));
-    assert_eq!(list("state = ATTENTION").await, [partly.clone()]);
+    assert_eq!(list("state = ATTENTION").await, std::slice::from_ref(&partly));
 
     let request = pb::ListRefundsRequest {
         filter: format!("disruption = {parent} AND state = ATTENTION"),

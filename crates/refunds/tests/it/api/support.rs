@@ -56,6 +56,7 @@ impl tonic::service::Interceptor for Speaker {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of an interceptor")]
 fn caller(mut request: Request<()>) -> Result<Request<()>, Status> {
     if let Some(tenant) = request.metadata().get(TENANT) {
         let tenant = TenantId::new(tenant.to_str().unwrap()).unwrap();
@@ -221,6 +222,7 @@ pub(crate) fn acceptance(quote: &pb::Quote, request_id: &str) -> pb::CreateRefun
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a message's field")]
 pub(crate) fn euros(minor_units: i64) -> Option<Money> {
     Some(Money { currency_code: "EUR".to_owned(), minor_units })
 }
