@@ -33,11 +33,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
 async fn dispatch(command: Command) -> Result<ExitCode> {
     // Processes that stay set telemetry up by their own settings.
     let stays = matches!(command, Command::Demo(_) | Command::Up(_) | Command::Serve(_));
-    let _telemetry = if stays {
-        None
-    } else {
-        Some(telemetry::init(&telemetry_settings(), "redress-cli")?)
-    };
+    let _telemetry =
+        if stays { None } else { Some(telemetry::init(&telemetry_settings(), "redress-cli")?) };
     // The root of the trace that goes on in the services.
     carry_out(command).instrument(tracing::info_span!("redress command")).await
 }

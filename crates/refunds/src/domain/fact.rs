@@ -139,10 +139,9 @@ impl Fact {
         plan: &ItemPlan,
     ) -> Self {
         let (outcome, needs) = match &plan.due {
-            Due::Nothing(reason) => (
-                ItemState::NothingDue,
-                Needs { reason_code: reason.code(), next_action: "" },
-            ),
+            Due::Nothing(reason) => {
+                (ItemState::NothingDue, Needs { reason_code: reason.code(), next_action: "" })
+            }
             Due::Pay(_) => {
                 let reason = super::attempt::Reason::OverRefund;
                 let needs = Needs { reason_code: reason.code(), next_action: reason.next_action() };

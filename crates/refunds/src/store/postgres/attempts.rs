@@ -197,8 +197,16 @@ pub(super) async fn next_due(
     provider: &str,
 ) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<i64> = sqlx::query_scalar(
-        "SELECT min(due) FROM attempts
-         WHERE provider = $1 AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')",
+        // One look at the head of the index for each state, instead of all open attempts.
+        "SELECT min(due) FROM (
+             SELECT min(due) AS due FROM attempts
+             WHERE provider = $1 AND state = 'ARMED'
+             UNION ALL SELECT min(due) AS due FROM attempts
+             WHERE provider = $1 AND state = 'SENT'
+             UNION ALL SELECT min(due) AS due FROM attempts
+             WHERE provider = $1 AND state = 'ACCEPTED'
+             UNION ALL SELECT min(due) AS due FROM attempts
+             WHERE provider = $1 AND state = 'UNKNOWN') AS heads",
     )
     .bind(provider)
     .fetch_one(&database.pool)

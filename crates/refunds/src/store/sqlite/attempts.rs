@@ -1,4 +1,7 @@
 //! Attempts on SQLite: who may send or look up which, and what was found.
+//!
+//! Statements over what is still open repeat the condition of the partial index `attempts_to_do`
+//! word for word: SQLite uses a partial index only where it finds its condition again.
 
 use redress_core::clock::Timestamp;
 use redress_core::id::IdSource;
@@ -21,6 +24,7 @@ pub(super) async fn claim_to_send(
          WHERE (tenant, attempt_id) IN (
              SELECT tenant, attempt_id FROM attempts
              WHERE provider = $1 AND state = 'ARMED' AND due <= $3
+               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')
              ORDER BY due LIMIT $5)
          RETURNING tenant, attempt_id, refund_id, order_id, payment_id, ordinal, provider,
              payment_reference, currency, amount, state, reason, provider_refund, claim, due, sent,
@@ -63,6 +67,7 @@ pub(super) async fn claim_to_look_up(
          WHERE (tenant, attempt_id) IN (
              SELECT tenant, attempt_id FROM attempts
              WHERE provider = $1 AND state IN ('SENT', 'ACCEPTED', 'UNKNOWN') AND due <= $3
+               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')
              ORDER BY due LIMIT $5)
          RETURNING tenant, attempt_id, refund_id, order_id, payment_id, ordinal, provider,
              payment_reference, currency, amount, state, reason, provider_refund, claim, due, sent,
@@ -134,8 +139,20 @@ pub(super) async fn next_due(
     provider: &str,
 ) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<i64> = sqlx::query_scalar(
-        "SELECT min(due) FROM attempts
-         WHERE provider = $1 AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')",
+        // One look at the head of the index for each state, instead of all open attempts.
+        "SELECT min(due) FROM (
+             SELECT min(due) AS due FROM attempts
+             WHERE provider = $1 AND state = 'ARMED'
+               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')
+             UNION ALL SELECT min(due) AS due FROM attempts
+             WHERE provider = $1 AND state = 'SENT'
+               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')
+             UNION ALL SELECT min(due) AS due FROM attempts
+             WHERE provider = $1 AND state = 'ACCEPTED'
+               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')
+             UNION ALL SELECT min(due) AS due FROM attempts
+             WHERE provider = $1 AND state = 'UNKNOWN'
+               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')) AS heads",
     )
     .bind(provider)
     .fetch_one(&database.read)
