@@ -41,7 +41,7 @@ const FAULTS: FaultPlan = FaultPlan {
     balance_pending_fails_ms: None,
 };
 
-/// Requests a second that the provider of the disturbed run takes: 240 orders last long enough to
+/// Requests a second that the provider of the disturbed run takes: its orders last long enough to
 /// kill somebody in the middle of them.
 const RATE: u32 = 40;
 

@@ -6,7 +6,7 @@ use redress_proto::common::v1::Money;
 use redress_proto::refunds::v1::payment::Tender;
 use redress_proto::refunds::v1::{Contact, Order, OrderLine, Payment, order, order_line};
 
-/// The event of the sample that is cancelled; 240 of its 360 orders are for it.
+/// The event of the sample that is cancelled. Most of the 360 orders are for it.
 pub(crate) const DERBY: &str = "events/city-derby";
 
 /// 2026-10-01T08:00:00Z.
