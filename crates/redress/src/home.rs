@@ -5,7 +5,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -22,8 +21,6 @@ pub enum Ports {
     From(u16),
     /// Whichever the system gives when each service starts; for services in one process.
     AtStart,
-    /// Four ports that are free now; for services in processes of their own.
-    FreeNow,
 }
 
 /// What a new folder is set up with.
@@ -109,7 +106,7 @@ impl Home {
     }
 
     fn create_settings(&self, layout: &Layout) -> Result<()> {
-        let ports = choose_ports(layout.ports)?;
+        let ports = choose_ports(layout.ports);
         for service in ServiceName::ALL {
             let file = self.settings_file(service);
             if !file.exists() {
@@ -200,23 +197,12 @@ fn toml_text(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-fn choose_ports(ports: Ports) -> Result<[(ServiceName, u16); 4]> {
+fn choose_ports(ports: Ports) -> [(ServiceName, u16); 4] {
     let mut chosen = ServiceName::ALL.map(|service| (service, 0));
-    match ports {
-        Ports::AtStart => {}
-        Ports::From(first) => {
-            for ((_, port), number) in chosen.iter_mut().zip(first..) {
-                *port = number;
-            }
-        }
-        Ports::FreeNow => {
-            let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-            // All four are held before any is given back, so that they differ.
-            let held = ServiceName::ALL.map(|_| TcpListener::bind(any));
-            for ((_, port), listener) in chosen.iter_mut().zip(held) {
-                *port = listener?.local_addr()?.port();
-            }
+    if let Ports::From(first) = ports {
+        for ((_, port), number) in chosen.iter_mut().zip(first..) {
+            *port = number;
         }
     }
-    Ok(chosen)
+    chosen
 }

@@ -3,8 +3,6 @@
 //! Invariant: with `--json`, standard output holds exactly one JSON value.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to its terminal")]
 
-use std::error::Error as _;
-
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
@@ -42,22 +40,16 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
 
 /// What went wrong, cause by cause, with the fields that a service complains about.
 pub fn error(error: &anyhow::Error) {
-    eprintln!("error: {error}");
-    for cause in error.chain().skip(1) {
+    let mut label = "error";
+    for cause in error.chain() {
         if let Some(status) = cause.downcast_ref::<Status>() {
-            describe_status(status);
+            eprintln!("{label}: {} ({:?})", status.message(), status.code());
+            describe_details(status);
         } else {
-            eprintln!("  because: {cause}");
+            eprintln!("{label}: {cause}");
         }
+        label = "  because";
     }
-    if let Some(status) = error.downcast_ref::<Status>() {
-        describe_details(status);
-    }
-}
-
-fn describe_status(status: &Status) {
-    eprintln!("  because: {} ({:?})", status.message(), status.code());
-    describe_details(status);
 }
 
 fn describe_details(status: &Status) {
@@ -67,8 +59,5 @@ fn describe_details(status: &Status) {
     }
     for violation in details.bad_request().into_iter().flat_map(|bad| &bad.field_violations) {
         eprintln!("  {}: {}", violation.field, violation.description);
-    }
-    if let Some(source) = status.source() {
-        eprintln!("  because: {source}");
     }
 }
