@@ -139,6 +139,9 @@ impl Parser<'_> {
                         _ => return Err(self.refuse(self.at, "unknown escape")),
                     }
                 }
+                Some(plain) if plain.is_control() => {
+                    return Err(self.refuse(self.at, "control character"));
+                }
                 Some(plain) => value.push(plain),
             }
             self.at += 1;
@@ -196,6 +199,7 @@ mod tests {
             ("state > a", "expected = at character 7;"),
             ("NOT state = a", "unknown field at character 1;"),
             ("state = \"\\n\"", "unknown escape at character 11;"),
+            ("state = \"a\u{0}\"", "control character at character 11;"),
             ("(state = a)", "expected a field at character 1;"),
         ] {
             let error = parse(text).unwrap_err();

@@ -123,7 +123,10 @@ fn open(token: &str, arguments_hash: &[u8]) -> Result<Vec<String>, ApiError> {
     let unreadable = || refuse("not a token that this method returned; start with an empty one");
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| unreadable())?;
     let token = PageToken::decode(bytes.as_slice()).map_err(|_| unreadable())?;
-    if token.format_version != FORMAT_VERSION || token.last_key.is_empty() {
+    // A key with a control character is none that a method returned, and PostgreSQL takes no NUL.
+    let is_key = |key: &String| !key.chars().any(char::is_control);
+    let is_ours = token.format_version == FORMAT_VERSION && !token.last_key.is_empty();
+    if !is_ours || !token.last_key.iter().all(is_key) {
         return Err(unreadable());
     }
     if token.arguments_hash != arguments_hash {
@@ -163,6 +166,12 @@ mod tests {
     fn tokens_of_version_1_stay_readable_and_unchanged() {
         assert_eq!(read("").unwrap().token_after(&["ZQR3T"]), GOLDEN);
         assert_eq!(read(GOLDEN).unwrap().after_key(), Some("ZQR3T"));
+    }
+
+    #[test]
+    fn a_made_up_key_with_a_control_character_is_refused() {
+        let token = read("").unwrap().token_after(&["A\0"]);
+        assert_eq!(refused_field(read(&token)), "page_token");
     }
 
     #[test]

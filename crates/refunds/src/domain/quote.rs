@@ -118,6 +118,10 @@ pub fn quote_withdrawal(
     if order.captured_and_kept() == 0 {
         return Err(QuoteError::NothingCaptured);
     }
+    // The shop has settled a cancelled order by its own rules: nothing is left to withdraw from.
+    if order.state == OrderState::Cancelled {
+        return Err(QuoteError::LineNotRefundable);
+    }
     let priced = chosen_lines(order, line_ids)?.into_iter().map(|line| {
         let gross = line.remaining();
         let facts = LineFacts { kind: line.kind, gross, start: line.event_start };
@@ -280,6 +284,9 @@ mod tests {
         let mut spent = order();
         spent.lines[0].committed = 3000;
         assert_eq!(withdraw(&spent, &["p1"], 0), Err(QuoteError::LineNotRefundable));
+        let mut cancelled = order();
+        cancelled.state = OrderState::Cancelled;
+        assert_eq!(withdraw(&cancelled, &[], 0), Err(QuoteError::LineNotRefundable));
         let mut unpaid = order();
         unpaid.payments.clear();
         assert_eq!(withdraw(&unpaid, &[], 0), Err(QuoteError::NothingCaptured));
