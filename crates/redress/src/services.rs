@@ -127,12 +127,19 @@ impl AnySettings {
         }
     }
 
+    /// Checks everything, then takes the port.
     async fn bind(&self) -> Result<Bound> {
         let clock = || Arc::new(SystemClock);
         let plan = match self {
             Self::Cases(settings) | Self::Feedback(settings) => settings.check(clock())?,
-            Self::Refunds(settings) => settings.check(clock())?,
-            Self::Notifications(settings) => settings.check(clock())?,
+            Self::Refunds(settings) => {
+                settings.service.resolve()?;
+                settings.check(clock())?
+            }
+            Self::Notifications(settings) => {
+                settings.service.check()?;
+                settings.check(clock())?
+            }
         };
         Ok(Bound::bind(plan).await?)
     }
