@@ -160,7 +160,9 @@ CREATE TABLE attempts (
 -- What a lane's workers look for; settled attempts are not in it.
 CREATE INDEX attempts_to_do ON attempts (provider, state, due)
     WHERE state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN');
--- How a webhook finds its attempt.
+-- The provider's idempotency key is unique over all tenants, and a webhook finds its attempt by it
+-- or by the provider's own id.
+CREATE UNIQUE INDEX attempts_attempt_id_key ON attempts (attempt_id);
 CREATE INDEX attempts_by_provider_refund ON attempts (provider, provider_refund)
     WHERE provider_refund <> '';
 

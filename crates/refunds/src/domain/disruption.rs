@@ -157,6 +157,8 @@ pub enum NothingDue {
     NotPaid,
     /// What was captured has gone back before.
     RefundedBefore,
+    /// Another refund has taken the lines up: paid, on its way, or with a person.
+    RefundExists,
 }
 
 impl NothingDue {
@@ -166,6 +168,7 @@ impl NothingDue {
             Self::OrderCancelled => "ORDER_CANCELLED",
             Self::NotPaid => "NOT_PAID",
             Self::RefundedBefore => "REFUNDED_BEFORE",
+            Self::RefundExists => "REFUND_EXISTS",
         }
     }
 }
@@ -226,7 +229,7 @@ pub struct Item {
 /// Decides what the cancellation of `event` does about an order.
 pub fn plan_item(order: &Order, event: &EventId, connected: &[String]) -> ItemPlan {
     let due = price_cancelled_lines(order, event, connected)
-        .map_or_else(|| Due::Nothing(why_nothing(order)), Due::Pay);
+        .map_or_else(|| Due::Nothing(why_nothing(order, event)), Due::Pay);
     ItemPlan {
         order: order.id.clone(),
         customer: order.customer.clone(),
@@ -235,9 +238,12 @@ pub fn plan_item(order: &Order, event: &EventId, connected: &[String]) -> ItemPl
     }
 }
 
-fn why_nothing(order: &Order) -> NothingDue {
+fn why_nothing(order: &Order, event: &EventId) -> NothingDue {
+    let mut lines = order.lines.iter().filter(|line| line.event == *event);
     if order.state == OrderState::Cancelled {
         NothingDue::OrderCancelled
+    } else if lines.any(|line| line.committed > 0) {
+        NothingDue::RefundExists
     } else if order.payments.is_empty() {
         NothingDue::NotPaid
     } else {
@@ -275,11 +281,14 @@ mod tests {
         unpaid.payments.clear();
         let mut refunded = order();
         refunded.payments[0].refunded_elsewhere = 5390;
+        let mut taken = order();
+        taken.lines.iter_mut().for_each(|line| line.committed = line.gross);
         let mut cancelled = order();
         cancelled.state = OrderState::Cancelled;
         for (order, reason) in [
             (unpaid, NothingDue::NotPaid),
             (refunded, NothingDue::RefundedBefore),
+            (taken, NothingDue::RefundExists),
             (cancelled, NothingDue::OrderCancelled),
         ] {
             let plan = plan_item(&order, &event, &["stripe".to_owned()]);

@@ -17,7 +17,7 @@ use crate::domain::ledger::Posting;
 use crate::domain::order::Order;
 use crate::domain::refund::{DisruptionRef, Refund, RefundState, RefundTerms};
 use crate::domain::reserve::{self, Shortage};
-use crate::domain::settle::{AttemptFinding, CounterChange, settle};
+use crate::domain::settle::{AttemptFinding, CounterChange, Finding, settle};
 
 /// Sets of rows to write.
 #[derive(Debug, Default)]
@@ -155,7 +155,10 @@ impl Changes {
         let mut applied = 0;
         for found in findings {
             let Some(&at) = owner_of.get(&found.attempt) else { continue };
-            let Some(settlement) = settle(&mut refunds[at], found, ids, now) else { continue };
+            let Some(settlement) = settle(&mut refunds[at], found, ids, now) else {
+                warn_of_contradiction(&refunds[at], found);
+                continue;
+            };
             applied += 1;
             touched.insert(at);
             self.postings.extend(settlement.postings);
@@ -203,6 +206,19 @@ impl Changes {
             needs,
         });
         self.facts.extend(at_rest);
+    }
+}
+
+/// A finding that came too late is no loss, except when it says that money went where the books
+/// say that none did.
+fn warn_of_contradiction(refund: &Refund, found: &AttemptFinding) {
+    let stored = refund.attempts.iter().find(|attempt| attempt.id == found.attempt);
+    let is_failed = stored.is_some_and(|attempt| attempt.state == AttemptState::Failed);
+    if is_failed && matches!(found.finding, Finding::Succeeded { .. }) {
+        tracing::error!(
+            attempt.id = found.attempt.as_str(),
+            "provider has paid an attempt that is settled as failed, compare the books with it"
+        );
     }
 }
 

@@ -178,6 +178,14 @@ pub trait RefundStore: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
+    /// The attempt that a webhook is about, when it has come to rest.
+    async fn attempt_at_rest(
+        &self,
+        provider: &str,
+        provider_refund: &str,
+        attempt: Option<&str>,
+    ) -> Result<Option<Attempt>, StoreError>;
+
     /// When the next attempt of `provider` comes due, if any is open.
     async fn next_due(&self, provider: &str) -> Result<Option<Timestamp>, StoreError>;
 

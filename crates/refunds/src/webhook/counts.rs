@@ -9,6 +9,8 @@ pub enum WebhookOutcome {
     Hinted,
     /// Authentic, about a refund that is none of ours or that nobody waits for.
     Unmatched,
+    /// Authentic, and it contradicts what is stored: money moved after its attempt was settled.
+    Contradicts,
     /// Authentic, about something else than a refund.
     Ignored,
     /// Not authentic, not about now, or too long or too slow to be checked.
@@ -21,9 +23,10 @@ pub enum WebhookOutcome {
 
 impl WebhookOutcome {
     /// Every outcome, in the order in which they are counted.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Hinted,
         Self::Unmatched,
+        Self::Contradicts,
         Self::Ignored,
         Self::Rejected,
         Self::Unreadable,
@@ -35,6 +38,7 @@ impl WebhookOutcome {
         match self {
             Self::Hinted => "hinted",
             Self::Unmatched => "unmatched",
+            Self::Contradicts => "contradicts",
             Self::Ignored => "ignored",
             Self::Rejected => "rejected",
             Self::Unreadable => "unreadable",

@@ -22,6 +22,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use redress_core::clock::Clock;
 use redress_core::id::is_valid_id;
+use redress_store::StoreError;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::attempt::AttemptState;
 use crate::provider::stripe;
 use crate::store::SharedStore;
 use crate::worker::WorkSignals;
@@ -161,13 +163,9 @@ impl Receiver {
             return self.unreadable("data.object.id is not the id of a refund");
         }
         let attempt = refund["metadata"][stripe::ATTEMPT_KEY].as_str().filter(|id| is_valid_id(id));
-        let now = self.clock.now();
-        match self.store.hint(stripe::NAME, id, attempt, now).await {
-            Ok(true) => {
-                self.signals.news_expected();
-                self.ok(WebhookOutcome::Hinted)
-            }
-            Ok(false) => self.ok(WebhookOutcome::Unmatched),
+        let status = refund["status"].as_str().unwrap_or_default();
+        match self.consider(id, attempt, status).await {
+            Ok(outcome) => self.ok(outcome),
             Err(error) => {
                 let error: &dyn Error = &error;
                 tracing::error!(error, "webhook cannot be taken because the database fails");
@@ -175,6 +173,31 @@ impl Receiver {
                 self.answer(WebhookOutcome::Deferred, StatusCode::SERVICE_UNAVAILABLE, text)
             }
         }
+    }
+
+    /// Makes the attempt due, or tells what the webhook means for one that has come to rest.
+    async fn consider(
+        &self,
+        id: &str,
+        attempt: Option<&str>,
+        status: &str,
+    ) -> Result<WebhookOutcome, StoreError> {
+        if self.store.hint(stripe::NAME, id, attempt, self.clock.now()).await? {
+            self.signals.news_expected();
+            return Ok(WebhookOutcome::Hinted);
+        }
+        let at_rest = self.store.attempt_at_rest(stripe::NAME, id, attempt).await?;
+        let Some(settled) = at_rest.filter(|settled| contradicts(settled.state, status)) else {
+            return Ok(WebhookOutcome::Unmatched);
+        };
+        tracing::error!(
+            attempt.id = settled.id.as_str(),
+            attempt.state = settled.state.as_str(),
+            provider.refund = id,
+            provider.status = status,
+            "provider contradicts a settled attempt, compare the books with the provider"
+        );
+        Ok(WebhookOutcome::Contradicts)
     }
 
     fn unreadable(&self, reason: &str) -> Answer {
@@ -205,6 +228,15 @@ impl Receiver {
     }
 }
 
+/// Whether a provider's status of a refund denies the state in which its attempt was settled.
+fn contradicts(settled: AttemptState, status: &str) -> bool {
+    match settled {
+        AttemptState::Failed => matches!(status, "pending" | "requires_action" | "succeeded"),
+        AttemptState::Succeeded => matches!(status, "failed" | "canceled"),
+        _ => false,
+    }
+}
+
 /// An event, as far as it is read (docs.stripe.com/api/events/object).
 #[derive(Debug, Deserialize)]
 struct Event {
@@ -216,4 +248,25 @@ struct Event {
 #[derive(Debug, Deserialize)]
 struct EventData {
     object: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_money_that_moved_after_settlement_contradicts() {
+        use AttemptState::{Failed, Succeeded, Unknown};
+        for (settled, status, expected) in [
+            (Failed, "succeeded", true),
+            (Failed, "pending", true),
+            (Failed, "failed", false),
+            (Succeeded, "failed", true),
+            (Succeeded, "canceled", true),
+            (Succeeded, "succeeded", false),
+            (Unknown, "succeeded", false),
+        ] {
+            assert_eq!(contradicts(settled, status), expected, "{settled:?} {status}");
+        }
+    }
 }

@@ -13,7 +13,9 @@ use super::lane::Job;
 use super::{START_WITHIN, Workshop, check_accepted};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::settle::{Finding, backoff};
-use crate::provider::{LookUp, LookUpOutcome, ProviderRefund, ProviderStatus, SharedProvider};
+use crate::provider::{
+    LookUp, LookUpOutcome, ProviderRefund, ProviderStatus, ProviderTerms, SharedProvider,
+};
 use crate::store::Claim;
 
 /// One in this many calls to a provider may be a look-up.
@@ -107,17 +109,17 @@ impl LookingUp {
         }
     }
 
-    /// Not on the provider's list: perhaps not yet. The attempt's call may have begun up to
-    /// `START_WITHIN` after it was claimed, so the visibility window opens only then.
+    /// Not on the provider's list: perhaps not yet.
     fn absent(&self, attempt: &Attempt, now: Timestamp) -> Finding {
-        let window = self.provider.terms().visibility_window;
-        let visible = attempt.sent.plus(START_WITHIN).plus(window);
+        let terms = self.provider.terms();
+        let visible = visible_from(attempt.sent, &terms);
         let first = self.workshop.settings.look_up_first;
         let past_window = now >= visible;
         let check = if past_window {
             now.plus(first)
         } else {
-            now.plus(backoff(attempt.delays, first, window.max(first))).min(visible)
+            now.plus(backoff(attempt.delays, first, terms.visibility_window.max(first)))
+                .min(visible)
         };
         Finding::Absent { past_window, check }
     }
@@ -126,5 +128,32 @@ impl LookingUp {
         let settings = &self.workshop.settings;
         let pause = backoff(attempt.delays, settings.look_up_first, settings.look_up_cap);
         Finding::Inconclusive { check: now.plus(pause) }
+    }
+}
+
+/// From when on "not there" means something. The call about an attempt that was claimed at `sent`
+/// may have begun up to `START_WITHIN` later and gone on until its timeout, and a provider may act
+/// on what it has read when nobody listens any more: the visibility window opens only then.
+fn visible_from(sent: Timestamp, terms: &ProviderTerms) -> Timestamp {
+    sent.plus(START_WITHIN).plus(terms.timeout).plus(terms.visibility_window)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_ran_into_its_timeout_still_gets_the_whole_window() {
+        let terms = ProviderTerms {
+            visibility_window: Duration::from_secs(10),
+            arrival: Duration::ZERO,
+            concurrency: 1,
+            timeout: Duration::from_secs(20),
+        };
+        let claimed = Timestamp(1_000);
+        let given_up = claimed.plus(START_WITHIN).plus(terms.timeout);
+        assert_eq!(visible_from(claimed, &terms).since(given_up), terms.visibility_window);
     }
 }

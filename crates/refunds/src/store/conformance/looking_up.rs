@@ -214,7 +214,12 @@ async fn a_hint_about_an_unknown_refund_changes_nothing(fixture: Fixture) {
     assert!(fixture.store.hint(STRIPE, "re_9", id, at(20)).await.unwrap());
     let held = fixture.look_up("l1", 9, at(20)).await.pop().unwrap();
     fixture.learn(&held, Finding::Succeeded { provider_refund: "re_9".to_owned() }, at(21)).await;
+    assert!(fixture.store.attempt_at_rest(STRIPE, "re_8", None).await.unwrap().is_none());
     assert!(!fixture.store.hint(STRIPE, "re_9", id, at(30)).await.unwrap(), "it is settled");
+    for (provider_refund, id) in [("re_9", None), ("", id)] {
+        let found = fixture.store.attempt_at_rest(STRIPE, provider_refund, id).await.unwrap();
+        assert_eq!(found.map(|attempt| attempt.state), Some(AttemptState::Succeeded));
+    }
 }
 
 async fn a_hint_leaves_held_attempts_to_their_holder(fixture: Fixture) {

@@ -192,6 +192,29 @@ pub(super) async fn hint(
     Ok(hinted.rows_affected() > 0)
 }
 
+pub(super) async fn at_rest(
+    database: &PostgresDatabase,
+    provider: &str,
+    provider_refund: &str,
+    attempt: Option<&str>,
+) -> Result<Option<Attempt>, StoreError> {
+    let row: Option<AttemptRow> = sqlx::query_as(
+        "SELECT tenant, attempt_id, refund_id, order_id, payment_id, ordinal, provider,
+                payment_reference, currency, amount, state, reason, provider_refund, claim, due,
+                sent, absences, delays, updated
+         FROM attempts
+         WHERE provider = $1 AND state IN ('SUCCEEDED', 'FAILED')
+           AND ((provider_refund <> '' AND provider_refund = $2) OR attempt_id = $3)
+         ORDER BY attempt_id LIMIT 1",
+    )
+    .bind(provider)
+    .bind(provider_refund)
+    .bind(attempt)
+    .fetch_optional(&database.pool)
+    .await?;
+    row.map(AttemptRow::into_attempt).transpose()
+}
+
 pub(super) async fn next_due(
     database: &PostgresDatabase,
     provider: &str,

@@ -201,6 +201,15 @@ impl RefundStore for PostgresStore {
         attempts::hint(&self.database, provider, provider_refund, attempt, now).await
     }
 
+    async fn attempt_at_rest(
+        &self,
+        provider: &str,
+        provider_refund: &str,
+        attempt: Option<&str>,
+    ) -> Result<Option<Attempt>, StoreError> {
+        attempts::at_rest(&self.database, provider, provider_refund, attempt).await
+    }
+
     async fn next_due(&self, provider: &str) -> Result<Option<Timestamp>, StoreError> {
         attempts::next_due(&self.database, provider).await
     }
