@@ -1,8 +1,9 @@
 //! Load is shed at the door.
 //!
 //! Invariant: a call that gets in holds one of a fixed number of permits until its handler ends,
-//! even when its caller has long gone; calls beyond the number or the rate are refused at once,
-//! never queued. Health checks always get in.
+//! even when its caller has long gone, or, when requests or answers are a stream, until the stream
+//! of its answers ends; calls beyond the number or the rate are refused at once, never queued.
+//! Health checks always get in.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -2,7 +2,8 @@
 //!
 //! Invariant: every call has a deadline, taken from `grpc-timeout` less a tenth, so that what it
 //! causes and its answer still arrive in time; a header that is not of the protocol's form is
-//! refused, never ignored.
+//! refused, never ignored. Of an answer that is a stream the deadline limits the beginning; what
+//! limits the rest stands in [`super::streams`].
 
 use std::time::Duration;
 

@@ -1,10 +1,12 @@
 //! A handler that has started runs to its end.
 //!
-//! Invariant: the request is read completely, within its size limit and its deadline, before the
-//! handler starts; from then on neither a deadline nor a cut connection drops the handler between
-//! two of its steps, and a panic in it becomes INTERNAL.
+//! Invariant: a request of one message is read completely, within its size limit and its deadline,
+//! before the handler starts; from then on neither a deadline nor a cut connection drops the
+//! handler between two of its steps, and a panic in it becomes INTERNAL. The handler of a stream
+//! lives as long as the stream of its answers, and so does its permit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use redress_api::{AccessTable, ApiError};
@@ -27,6 +29,7 @@ pub(super) struct Detach {
     access: Arc<AccessTable>,
     command_bytes: usize,
     batch_bytes: usize,
+    idle_limit: Duration,
     handlers: TaskTracker,
     closing: CancellationToken,
 }
@@ -37,6 +40,7 @@ impl Detach {
             access: Arc::clone(&plan.access),
             command_bytes: plan.server.limits.command_bytes,
             batch_bytes: plan.server.limits.batch_bytes,
+            idle_limit: Duration::from_millis(plan.server.times.max_deadline_ms),
             handlers,
             closing,
         }
@@ -64,18 +68,21 @@ async fn read_whole(request: Request, limit: usize) -> Result<Request, ApiError>
 }
 
 impl Middleware for Detach {
-    async fn handle<N: Next>(&self, request: Request, next: N) -> Response {
+    async fn handle<N: Next>(&self, mut request: Request, next: N) -> Response {
+        let permit = request.extensions_mut().remove::<Permit>();
         let Some(limit) = self.limit(request.uri().path()) else {
-            // Health and reflection: answers that may be streams, of handlers that change nothing.
+            // Methods with a stream of requests, reflection, and health, which has no permit: the
+            // work goes on in the answer's body. Cutting it is safe, because an import commits
+            // chunk by chunk, and the others change nothing.
             let closing = self.closing.clone();
             let response = next.run(request).await;
-            return response.map(|body| Body::new(UntilClosing::new(body, closing)));
+            return response
+                .map(|body| Body::new(UntilClosing::new(body, closing, permit, self.idle_limit)));
         };
-        let mut request = match read_whole(request, limit).await {
+        let request = match read_whole(request, limit).await {
             Ok(request) => request,
             Err(refusal) => return refuse(refusal),
         };
-        let permit = request.extensions_mut().remove::<Permit>();
         let handler = async move {
             let response = next.run(request).await;
             drop(permit);

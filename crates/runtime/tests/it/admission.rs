@@ -3,12 +3,17 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use redress_core::caller::Role;
 use redress_proto::common::v1::{ApplyTenantRequest, Tenant};
+use redress_runtime::config::Settings;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_types::StatusExt;
 
 use crate::support::{World, authorize, reason, soon};
@@ -55,6 +60,72 @@ async fn calls_beyond_the_concurrency_are_shed_while_health_still_answers() {
         }
     })
     .await;
+}
+
+/// Asks once and leaves the stream of questions open.
+fn one_question() -> impl futures::Stream<Item = ServerReflectionRequest> + Send + 'static {
+    let question = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    futures::stream::iter([question]).chain(futures::stream::pending())
+}
+
+async fn shed(world: &World) {
+    let status = world.call().await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(reason(&status), "SERVER_OVERLOADED");
+}
+
+async fn let_in(world: &World) {
+    soon(async {
+        while let Err(status) = world.call().await {
+            assert_eq!(reason(&status), "SERVER_OVERLOADED");
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+fn generous(settings: &mut Settings) {
+    settings.server.limits.concurrent_calls = 1;
+    // The waiting below asks again and again.
+    settings.server.limits.calls_per_second = 100_000;
+    settings.server.limits.call_burst = 100_000;
+}
+
+#[tokio::test]
+async fn an_open_stream_counts_until_it_ends() {
+    let world = World::start(generous).await;
+    let mut client = ServerReflectionClient::new(world.channel().await);
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let questions = one_question().take_until(ended);
+    let answers = soon(client.server_reflection_info(questions)).await;
+    let mut answers = answers.unwrap().into_inner();
+    soon(answers.message()).await.unwrap().unwrap();
+    shed(&world).await;
+
+    end.send(()).unwrap();
+    assert!(soon(answers.message()).await.unwrap().is_none());
+    let_in(&world).await;
+}
+
+#[tokio::test]
+async fn an_idle_stream_ends_and_makes_room() {
+    let world = World::start(|settings| {
+        generous(settings);
+        settings.server.times.default_deadline_ms = 500;
+        settings.server.times.max_deadline_ms = 500;
+    })
+    .await;
+    let mut client = ServerReflectionClient::new(world.channel().await);
+    let answers = soon(client.server_reflection_info(one_question())).await;
+    let mut answers = answers.unwrap().into_inner();
+    soon(answers.message()).await.unwrap().unwrap();
+    let status = soon(answers.message()).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
+    let_in(&world).await;
 }
 
 #[tokio::test]
