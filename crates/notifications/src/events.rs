@@ -19,7 +19,7 @@ pub const SOURCE: &str = "refunds";
 const ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
 const REFUND_STATE_CHANGED: &str = "redress.events.v1.RefundStateChanged";
 /// The newest meaning of the payloads that this build understands.
-const PAYLOAD_VERSION: u16 = 1;
+pub(crate) const PAYLOAD_VERSION: u16 = 1;
 
 /// Why an event of a known type cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -45,6 +45,8 @@ impl FeedbackConsumer {
 impl Consumer for FeedbackConsumer {
     type Effect = Settled;
 
+    const PAYLOAD_VERSION: u16 = 1;
+
     fn decide(&self, event: &Event) -> Result<Option<Settled>, String> {
         events::settled(event)
     }

@@ -49,6 +49,8 @@ impl fmt::Debug for FactConsumer {
 impl Consumer for FactConsumer {
     type Effect = Fact;
 
+    const PAYLOAD_VERSION: u16 = events::PAYLOAD_VERSION;
+
     fn decide(&self, event: &Event) -> Result<Option<Fact>, String> {
         events::decode(event).map_err(|error| redress_api::status::chain(Some(&error)))
     }

@@ -29,6 +29,11 @@ pub trait Consumer: Send + Sync {
     /// What one event means here.
     type Effect: Send;
 
+    /// The newest version of the payloads' meaning that this consumer understands; an event of a
+    /// newer one is parked instead of taken. Versions count from 1, so the default is that of a
+    /// consumer that knows the first version only.
+    const PAYLOAD_VERSION: u16 = 1;
+
     /// Decides what `event` means: pure, so that it can be asked again. `None` when it is of no
     /// interest; an error, without personal data, when it can never be understood: it is parked.
     fn decide(&self, event: &Event) -> Result<Option<Self::Effect>, String>;
@@ -90,6 +95,20 @@ impl<C: Consumer> Inbox<C> {
         Self { database, clock, consumer }
     }
 
+    /// What `event` means here. One that would be taken, or not understood, in a version that came
+    /// after this build says so.
+    fn decide(&self, event: &Event) -> Result<Option<C::Effect>, String> {
+        match self.consumer.decide(event) {
+            Ok(None) => Ok(None),
+            _ if event.payload_version > C::PAYLOAD_VERSION => Err(format!(
+                "payload version {} is newer than this build reads ({})",
+                event.payload_version,
+                C::PAYLOAD_VERSION
+            )),
+            decided => decided,
+        }
+    }
+
     /// Decides each event; an entity that has something parked gets everything else parked too.
     fn sort<'a>(&self, fresh: &'a [Event], mut stuck: HashSet<Entity>) -> Sorted<'a, C::Effect> {
         let mut sorted = Sorted { effects: Vec::with_capacity(fresh.len()), parked: Vec::new() };
@@ -99,7 +118,7 @@ impl<C: Consumer> Inbox<C> {
                 sorted.parked.push((event, FOLLOWS.to_owned()));
                 continue;
             }
-            match self.consumer.decide(event) {
+            match self.decide(event) {
                 Ok(Some(effect)) => sorted.effects.push((event, effect)),
                 Ok(None) => {}
                 Err(reason) => {

@@ -84,7 +84,7 @@ impl<C: Consumer> Inbox<C> {
         lock(&mut tx, source, partition).await?;
         let mut applied = 0;
         for event in parking::of_entity_sqlite(&mut tx, source, entity).await? {
-            let failure = match self.consumer.decide(&event) {
+            let failure = match self.decide(&event) {
                 Err(reason) => Some(reason),
                 Ok(None) => None,
                 Ok(Some(effect)) => {

@@ -17,6 +17,7 @@ redress_testkit::conformance! {
     a_gap_is_refused,
     a_batch_that_overlaps_applies_only_what_is_new,
     poison_is_parked_with_what_follows_and_others_go_on,
+    a_version_newer_than_the_consumer_is_parked_and_stays_so,
     an_effect_that_cannot_be_stored_is_parked_alone,
     a_transient_failure_leaves_no_trace,
     what_is_parked_is_listed_in_the_order_of_bytes,
@@ -41,6 +42,8 @@ fn busy(effect: &Effect) -> Result<(), StoreError> {
 #[async_trait]
 impl Consumer for Recorder {
     type Effect = Effect;
+
+    const PAYLOAD_VERSION: u16 = 2;
 
     fn decide(&self, event: &Event) -> Result<Option<Effect>, String> {
         match String::from_utf8(event.payload.clone()) {
@@ -163,6 +166,30 @@ async fn poison_is_parked_with_what_follows_and_others_go_on(database: Database)
     assert_eq!(listed.event, received(1, "p/1", "poison"));
     assert_eq!((listed.source.as_str(), listed.partition), ("cases", 3));
     assert_eq!(listed.parked_at, redress_testkit::clock::START);
+}
+
+async fn a_version_newer_than_the_consumer_is_parked_and_stays_so(database: Database) {
+    let inbox = inbox(&database);
+    let partition = partition_of(&tenant(), "p/1");
+    let of_version = |payload_version, event| Event { payload_version, ..event };
+    let events = vec![
+        of_version(2, received(1, "p/1", "known")),
+        of_version(3, received(2, "p/1", "ignored")),
+        of_version(3, received(3, "p/1", "newer")),
+        received(4, "p/1", "behind"),
+        of_version(3, received(5, "p/2", "poison")),
+        received(6, "p/3", "other"),
+    ];
+    let sent = EventBatch { partition, ..batch(events) };
+    assert_eq!(inbox.handle(sent).await.unwrap(), 6);
+    assert_eq!(effects(&database).await, ["known", "other"]);
+    let newer = "payload version 3 is newer than this build reads (2)";
+    let expected = [(3, newer), (4, FOLLOWS), (5, newer)].map(|(n, why)| (n, why.to_owned()));
+    assert_eq!(parked(&database).await, expected);
+
+    let entity = Entity { tenant: tenant(), subject: "p/1".to_owned() };
+    assert_eq!(inbox.replay("cases", &entity).await.unwrap(), 0, "this build is not newer");
+    assert_eq!(parked(&database).await, expected);
 }
 
 async fn an_effect_that_cannot_be_stored_is_parked_alone(database: Database) {
