@@ -8,17 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redress_api::events::batch_to_proto;
 use redress_api::ports::{EventSink, SinkError};
-use redress_core::event::EventBatch;
+use redress_core::event::{EventBatch, SUITE_TENANT};
 use redress_core::id::{InvalidId, TenantId};
 use redress_proto::events::v1::event_sink_service_client::EventSinkServiceClient;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::channel::{PeerChannel, TenantChannel};
-
-/// The tenant of a service's own credential: a batch holds the events of many tenants, and each
-/// event names its own.
-pub const SUITE_TENANT: &str = "suite";
 
 /// What a receiver gets for one batch of up to a thousand events.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(10);

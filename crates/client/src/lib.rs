@@ -33,7 +33,7 @@ mod token;
 mod trace;
 
 pub use channel::{PeerChannel, TenantChannel};
-pub use event_sink::{GrpcEventSink, SUITE_TENANT};
+pub use event_sink::GrpcEventSink;
 pub use outcome::{CallOutcome, is_unknown_outcome, outcome};
 pub use resolver::{Resolver, SystemResolver};
 pub use settings::{ClientIdentity, PeerSettings, SettingsError};

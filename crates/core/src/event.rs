@@ -9,6 +9,10 @@ use crate::id::TenantId;
 /// How many partitions every event log has. Fixed: changing it would reorder entities.
 pub const PARTITIONS: u16 = 16;
 
+/// The reserved tenant of a service's own credential: a batch holds the events of many tenants,
+/// and each event names its own.
+pub const SUITE_TENANT: &str = "suite";
+
 /// A fact to append to the outbox, inside the transaction that made it true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use redress_api::events::EventSinkGrpc;
 use redress_api::ports::{EventHandler, EventSink as _, HandleError, PortError, SinkError};
 use redress_api::{ApiError, to_status};
-use redress_client::{GrpcEventSink, SUITE_TENANT};
+use redress_client::GrpcEventSink;
 use redress_core::caller::{Caller, Role};
 use redress_core::clock::Timestamp;
-use redress_core::event::{Event, EventBatch};
+use redress_core::event::{Event, EventBatch, SUITE_TENANT};
 use redress_core::id::TenantId;
 use redress_proto::events::v1::event_sink_service_server::{
     EventSinkService, EventSinkServiceServer,

@@ -87,9 +87,9 @@ impl Api {
         TenantServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
     }
 
-    /// `EventSinkService` as a service calls it.
+    /// `EventSinkService` as a service calls it, with its own credential.
     pub(crate) fn sink(&self) -> EventSinkServiceClient<As> {
-        EventSinkServiceClient::with_interceptor(self.channel.clone(), Speaker("service"))
+        EventSinkServiceClient::with_interceptor(self.channel.clone(), Speaker("suite"))
     }
 
     /// Delivers `facts` of tenant `arena` as the first ones of partition 0.
