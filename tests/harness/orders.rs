@@ -64,6 +64,7 @@ pub(crate) fn payment(tender: Tender, provider: &str, reference: &str, captured:
         captured: Some(euros(captured)),
         refunded_elsewhere: Some(euros(0)),
         capture_time: Some(BOUGHT),
+        overdrawn: false,
     }
 }
 

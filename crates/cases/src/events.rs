@@ -5,7 +5,7 @@
 
 use redress_api::{FieldViolation, money};
 use redress_core::event::Event;
-use redress_core::id::{CustomerId, DisruptionId, InvalidId, OrderId, RefundId};
+use redress_core::id::{CustomerId, DisruptionId, InvalidId, OrderId, PaymentId, RefundId};
 use redress_core::money::Money;
 use redress_proto::common::v1 as common;
 use redress_proto::events::v1 as pb;
@@ -14,8 +14,12 @@ use crate::domain::attention::{Attention, Origin, outstanding};
 
 const ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
 const REFUND_CHANGED: &str = "redress.events.v1.RefundStateChanged";
+const OVERDRAWN: &str = "redress.events.v1.PaymentOverdrawn";
 /// The outcome, and the state, that needs a person.
 const ATTENTION: &str = "ATTENTION";
+/// Why an overdrawn payment needs a person, and for what.
+const OVERDRAWN_REASON: &str = "PAYMENT_OVERDRAWN";
+const OVERDRAWN_ACTION: &str = "COMPARE_WITH_PROVIDER";
 
 /// The call for a person that `event` is; `None` when it is no such call.
 ///
@@ -32,8 +36,31 @@ pub fn attention(event: &Event) -> Result<Option<Attention>, String> {
             let counts = fact.state == ATTENTION && fact.disruption.is_empty();
             if counts { refund_attention(event, fact).map(Some) } else { Ok(None) }
         }
+        OVERDRAWN => {
+            let fact = decode::<pb::PaymentOverdrawn>(event)?;
+            overdrawn_attention(event, &fact).map(Some)
+        }
         _ => Ok(None),
     }
+}
+
+fn overdrawn_attention(event: &Event, fact: &pb::PaymentOverdrawn) -> Result<Attention, String> {
+    let payment = PaymentId::new(fact.payment_id.as_str())
+        .map_err(|error| format!("payment_id: not an id: {error}"))?;
+    let excess = amount(fact.excess.as_ref(), "excess")?;
+    if excess.minor_units <= 0 {
+        return Err("excess: expected an amount above zero".to_owned());
+    }
+    Ok(Attention {
+        tenant: event.tenant.clone(),
+        origin: Origin::Payment { payment },
+        order: OrderId::from_resource_name(&fact.order).map_err(bad("order"))?,
+        customer: CustomerId::from_resource_name(&fact.customer).map_err(bad("customer"))?,
+        outstanding: outstanding(Money::zero(excess.currency), excess)
+            .map_err(|error| format!("excess: {error}"))?,
+        reason_code: OVERDRAWN_REASON.to_owned(),
+        next_action: OVERDRAWN_ACTION.to_owned(),
+    })
 }
 
 fn item_attention(event: &Event, fact: pb::DisruptionItemSettled) -> Result<Attention, String> {
@@ -83,13 +110,16 @@ fn owed(
     requested: Option<&common::Money>,
     issued: Option<&common::Money>,
 ) -> Result<Money, String> {
-    let refuse = |violation: FieldViolation| {
+    let requested = amount(requested, "requested")?;
+    let issued = amount(issued, "issued")?;
+    outstanding(requested, issued).map_err(|error| format!("issued: {error}"))
+}
+
+fn amount(money: Option<&common::Money>, field: &str) -> Result<Money, String> {
+    money::required(money, field).map_err(|violation: FieldViolation| {
         // The description of an amount quotes its currency at most; it holds nothing personal.
         format!("{}: {}", violation.field, violation.description)
-    };
-    let requested = money::required(requested, "requested").map_err(refuse)?;
-    let issued = money::required(issued, "issued").map_err(refuse)?;
-    outstanding(requested, issued).map_err(|error| format!("issued: {error}"))
+    })
 }
 
 /// An UPPER_SNAKE code, which a case must have: without one nobody knows what to do.
@@ -168,6 +198,20 @@ pub(crate) mod sample {
         event(ITEM_SETTLED, &subject, fact.encode_to_vec())
     }
 
+    /// The event of a payment `p1` of order `o1` with 16.10 euros too much given back, as `change`
+    /// makes it.
+    pub(crate) fn overdrawn(change: impl FnOnce(&mut pb::PaymentOverdrawn)) -> Event {
+        let mut fact = pb::PaymentOverdrawn {
+            order: "orders/o1".to_owned(),
+            customer: "customers/c1".to_owned(),
+            payment_id: "p1".to_owned(),
+            excess: Some(euros(1610)),
+        };
+        change(&mut fact);
+        let subject = fact.order.clone();
+        event(OVERDRAWN, &subject, fact.encode_to_vec())
+    }
+
     /// The event of a changed refund, as `change` makes it.
     pub(crate) fn changed(change: impl FnOnce(&mut pb::RefundStateChanged)) -> Event {
         let mut fact = refund_change();
@@ -181,7 +225,7 @@ pub(crate) mod sample {
 mod tests {
     use redress_core::id::TenantId;
 
-    use super::sample::{changed, event, settled};
+    use super::sample::{changed, euros, event, overdrawn, settled};
     use super::*;
 
     fn read_item(
@@ -228,6 +272,20 @@ mod tests {
     }
 
     #[test]
+    fn an_overdrawn_payment_is_read_whole() {
+        let expected = Attention {
+            tenant: TenantId::new("arena").unwrap(),
+            origin: Origin::Payment { payment: PaymentId::new("p1").unwrap() },
+            order: OrderId::new("o1").unwrap(),
+            customer: CustomerId::new("c1").unwrap(),
+            outstanding: Money::new("EUR".parse().unwrap(), -1610).unwrap(),
+            reason_code: "PAYMENT_OVERDRAWN".to_owned(),
+            next_action: "COMPARE_WITH_PROVIDER".to_owned(),
+        };
+        assert_eq!(attention(&overdrawn(|_| ())), Ok(Some(expected)));
+    }
+
+    #[test]
     fn what_needs_nobody_is_passed_over() {
         for outcome in ["SUCCEEDED", "NOTHING_DUE"] {
             assert_eq!(read_item(|fact| fact.outcome = outcome.to_owned()), Ok(None));
@@ -255,6 +313,11 @@ mod tests {
                 read_refund(|fact| fact.issued.as_mut().unwrap().currency_code = "JPY".to_owned()),
                 "issued:",
             ),
+            (attention(&overdrawn(|fact| fact.payment_id = "p 1".to_owned())), "payment_id:"),
+            (attention(&overdrawn(|fact| fact.order.clear())), "order:"),
+            (attention(&overdrawn(|fact| fact.customer.clear())), "customer:"),
+            (attention(&overdrawn(|fact| fact.excess = None)), "excess:"),
+            (attention(&overdrawn(|fact| fact.excess = Some(euros(0)))), "excess:"),
             (attention(&event(ITEM_SETTLED, "x", b"\xff".to_vec())), "the payload"),
             (attention(&event(REFUND_CHANGED, "x", b"\xff".to_vec())), "the payload"),
         ] {

@@ -19,6 +19,7 @@ const PAYLOAD_VERSION: u16 = 1;
 const REFUND_STATE_CHANGED: &str = "redress.events.v1.RefundStateChanged";
 const DISRUPTION_STATE_CHANGED: &str = "redress.events.v1.DisruptionStateChanged";
 const DISRUPTION_ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
+const PAYMENT_OVERDRAWN: &str = "redress.events.v1.PaymentOverdrawn";
 
 /// The event that announces `fact`, which became true at `now`.
 pub fn encode(fact: &Fact, ids: &dyn IdSource, now: Timestamp) -> NewEvent {
@@ -110,6 +111,17 @@ fn announce(fact: &FactKind) -> Announcement {
             }
             .encode_to_vec(),
         },
+        FactKind::PaymentOverdrawn { order, customer, payment, excess } => Announcement {
+            event_type: PAYMENT_OVERDRAWN,
+            subject: order.resource_name(),
+            payload: pb::PaymentOverdrawn {
+                order: order.resource_name(),
+                customer: customer.resource_name(),
+                payment_id: payment.as_str().to_owned(),
+                excess: Some(money::to_proto(*excess)),
+            }
+            .encode_to_vec(),
+        },
     }
 }
 
@@ -119,7 +131,7 @@ mod tests {
     use crate::domain::attempt::Reason;
     use crate::domain::disruption::{DisruptionState, ItemState};
     use crate::domain::refund::{DisruptionRef, RefundState};
-    use redress_core::id::{CustomerId, EventId, OrderId, TenantId};
+    use redress_core::id::{CustomerId, EventId, OrderId, PaymentId, TenantId};
     use redress_core::money::Money;
 
     #[derive(Debug)]
@@ -183,6 +195,15 @@ mod tests {
         }
     }
 
+    fn payment_overdrawn() -> FactKind {
+        FactKind::PaymentOverdrawn {
+            order: OrderId::new("ZQR3T").unwrap(),
+            customer: CustomerId::new("c1").unwrap(),
+            payment: PaymentId::new("P-1").unwrap(),
+            excess: Money::new("EUR".parse().unwrap(), 1610).unwrap(),
+        }
+    }
+
     /// The bytes stand in hexadecimal in `tests/golden`; one file for each type and version.
     fn check_golden(kind: FactKind, golden: &str) {
         let payload = encode(&fact(kind), &OneId, Timestamp(5)).payload;
@@ -205,12 +226,18 @@ mod tests {
             disruption_item_settled(),
             include_str!("../tests/golden/disruption_item_settled.v1.hex"),
         );
+        check_golden(payment_overdrawn(), include_str!("../tests/golden/payment_overdrawn.v1.hex"));
     }
 
     #[test]
     fn types_are_the_full_names_of_their_payload_messages() {
         let pool = String::from_utf8_lossy(redress_proto::FILE_DESCRIPTOR_SET);
-        for name in [REFUND_STATE_CHANGED, DISRUPTION_STATE_CHANGED, DISRUPTION_ITEM_SETTLED] {
+        for name in [
+            REFUND_STATE_CHANGED,
+            DISRUPTION_STATE_CHANGED,
+            DISRUPTION_ITEM_SETTLED,
+            PAYMENT_OVERDRAWN,
+        ] {
             let message = name.rsplit('.').next().unwrap();
             assert!(pool.contains(message), "no message {message} in the contracts");
             assert_eq!(name, format!("redress.events.v1.{message}"));
@@ -220,7 +247,8 @@ mod tests {
     #[test]
     fn everything_about_an_order_has_the_order_as_its_subject() {
         let now = Timestamp(5);
-        let facts = [refund_state_changed(), disruption_item_settled()].map(fact);
+        let facts =
+            [refund_state_changed(), disruption_item_settled(), payment_overdrawn()].map(fact);
         for event in encode_all(&facts, &OneId, now) {
             assert_eq!(event.subject, "orders/ZQR3T");
             assert_eq!((event.time, event.payload_version), (now, 1));

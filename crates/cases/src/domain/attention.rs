@@ -3,7 +3,7 @@
 //! Invariant: an [`Origin`] names the one thing a case is about. A tenant has at most one case for
 //! it, however many facts tell of it and however often they are delivered.
 
-use redress_core::id::{CustomerId, DisruptionId, OrderId, RefundId, TenantId};
+use redress_core::id::{CustomerId, DisruptionId, OrderId, PaymentId, RefundId, TenantId};
 use redress_core::money::{Money, MoneyError};
 
 /// What a case is about; unique within a tenant.
@@ -21,6 +21,11 @@ pub enum Origin {
         /// The disruption.
         disruption: DisruptionId,
     },
+    /// A payment of the order with more given back or held than was captured.
+    Payment {
+        /// The payment.
+        payment: PaymentId,
+    },
 }
 
 impl Origin {
@@ -28,7 +33,7 @@ impl Origin {
     pub const fn refund(&self) -> Option<&RefundId> {
         match self {
             Self::Refund { refund, .. } => Some(refund),
-            Self::Order { .. } => None,
+            Self::Order { .. } | Self::Payment { .. } => None,
         }
     }
 
@@ -37,15 +42,30 @@ impl Origin {
         match self {
             Self::Refund { disruption, .. } => disruption.as_ref(),
             Self::Order { disruption } => Some(disruption),
+            Self::Payment { .. } => None,
         }
     }
 
-    /// The origin of what names these resources; `None` when neither stands there.
-    pub fn of(refund: Option<RefundId>, disruption: Option<DisruptionId>) -> Option<Self> {
-        match (refund, disruption) {
-            (Some(refund), disruption) => Some(Self::Refund { refund, disruption }),
-            (None, Some(disruption)) => Some(Self::Order { disruption }),
-            (None, None) => None,
+    /// The payment, when the case is about one.
+    pub const fn payment(&self) -> Option<&PaymentId> {
+        match self {
+            Self::Payment { payment } => Some(payment),
+            Self::Refund { .. } | Self::Order { .. } => None,
+        }
+    }
+
+    /// The origin of what names these resources; `None` when none stands there, or a payment
+    /// beside another.
+    pub fn of(
+        refund: Option<RefundId>,
+        disruption: Option<DisruptionId>,
+        payment: Option<PaymentId>,
+    ) -> Option<Self> {
+        match (refund, disruption, payment) {
+            (Some(refund), disruption, None) => Some(Self::Refund { refund, disruption }),
+            (None, Some(disruption), None) => Some(Self::Order { disruption }),
+            (None, None, Some(payment)) => Some(Self::Payment { payment }),
+            _ => None,
         }
     }
 
@@ -59,11 +79,14 @@ impl Origin {
             Self::Order { disruption } => {
                 format!("{}/{}", disruption.resource_name(), order.resource_name())
             }
+            Self::Payment { payment } => {
+                format!("{}/{}", order.resource_name(), payment.resource_name())
+            }
         }
     }
 }
 
-/// A refund, or an order of a disruption, needs a person.
+/// A refund, an order of a disruption or a payment needs a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attention {
     /// The tenant whose order it is.
@@ -74,7 +97,8 @@ pub struct Attention {
     pub order: OrderId,
     /// The buyer.
     pub customer: CustomerId,
-    /// What was to be paid less what has been paid. Below zero when more was paid than asked for.
+    /// What was to be paid less what has been paid. Below zero when more was paid than asked for, or
+    /// given back or held than was captured.
     pub outstanding: Money,
     /// Why a person is needed, UPPER_SNAKE.
     pub reason_code: String,
@@ -101,8 +125,10 @@ mod tests {
         let refund = RefundId::new("r1").unwrap();
         let disruption = DisruptionId::new("d1").unwrap();
         let order = OrderId::new("o1").unwrap();
-        let key =
-            |refund, disruption| Origin::of(refund, disruption).map(|origin| origin.key(&order));
+        let payment = PaymentId::new("p1").unwrap();
+        let key = |refund, disruption| {
+            Origin::of(refund, disruption, None).map(|origin| origin.key(&order))
+        };
         assert_eq!(key(None, None), None);
         assert_eq!(key(Some(refund.clone()), None).unwrap(), "refunds/r1");
         assert_eq!(
@@ -110,7 +136,10 @@ mod tests {
             "refunds/r1",
             "both facts about one refund meet"
         );
-        assert_eq!(key(None, Some(disruption)).unwrap(), "disruptions/d1/orders/o1");
+        assert_eq!(key(None, Some(disruption.clone())).unwrap(), "disruptions/d1/orders/o1");
+        let of_payment = Origin::of(None, None, Some(payment.clone())).unwrap();
+        assert_eq!(of_payment.key(&order), "orders/o1/payments/p1");
+        assert_eq!(Origin::of(None, Some(disruption), Some(payment)), None, "one thing only");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use redress_api::request_id::RequestKey;
-use redress_core::id::{CaseId, DisruptionId, RefundId, TenantId};
+use redress_core::id::{CaseId, DisruptionId, PaymentId, RefundId, TenantId};
 use redress_store::idempotency::{self, IdempotencyRecord};
 use redress_store::{PostgresDatabase, StoreError};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder};
@@ -103,12 +103,12 @@ pub(super) async fn insert_missing(
     }
     sqlx::query(
         "INSERT INTO cases (origin, tenant, case_id, state, reason_code, next_action, order_id,
-             customer_id, refund_id, disruption_id, currency, outstanding, resolution, resolver,
-             created_at, updated_at, version)
+             customer_id, refund_id, disruption_id, payment_id, currency, outstanding, resolution,
+             resolver, created_at, updated_at, version)
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
              $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-             $12::bigint[], $13::text[], $14::text[], $15::bigint[], $16::bigint[],
-             $17::bigint[]) AS fresh (origin, tenant, case_id)
+             $12::text[], $13::bigint[], $14::text[], $15::text[], $16::bigint[], $17::bigint[],
+             $18::bigint[]) AS fresh (origin, tenant, case_id)
          ORDER BY fresh.tenant, fresh.origin, fresh.case_id
          ON CONFLICT (tenant, origin) DO NOTHING",
     )
@@ -122,6 +122,7 @@ pub(super) async fn insert_missing(
     .bind(column(cases, |case| case.customer.as_str()))
     .bind(column(cases, |case| case.origin.refund().map(RefundId::as_str)))
     .bind(column(cases, |case| case.origin.disruption().map(DisruptionId::as_str)))
+    .bind(column(cases, |case| case.origin.payment().map(PaymentId::as_str)))
     .bind(column(cases, |case| case.outstanding.currency.code()))
     .bind(column(cases, |case| case.outstanding.minor_units))
     .bind(column(cases, |case| case.resolution.as_ref().map(|done| done.text.as_str())))

@@ -3,7 +3,9 @@
 //! Invariant: a stored case reads back exactly as it was written, or as `Corrupt`.
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{CaseId, CustomerId, DisruptionId, InvalidId, OrderId, RefundId, TenantId};
+use redress_core::id::{
+    CaseId, CustomerId, DisruptionId, InvalidId, OrderId, PaymentId, RefundId, TenantId,
+};
 use redress_core::money::Money;
 use redress_store::StoreError;
 
@@ -22,6 +24,7 @@ pub(super) struct CaseRow {
     customer_id: String,
     refund_id: Option<String>,
     disruption_id: Option<String>,
+    payment_id: Option<String>,
     currency: String,
     outstanding: i64,
     resolution: Option<String>,
@@ -38,6 +41,7 @@ impl CaseRow {
         let refund = self.refund_id.map(RefundId::new).transpose().map_err(id("refund_id"))?;
         let disruption =
             self.disruption_id.map(DisruptionId::new).transpose().map_err(id("disruption_id"))?;
+        let payment = self.payment_id.map(PaymentId::new).transpose().map_err(id("payment_id"))?;
         let currency = self.currency.parse().map_err(|_| corrupt("currency"))?;
         let resolution = match (self.resolution, self.resolver) {
             (None, None) => None,
@@ -47,7 +51,7 @@ impl CaseRow {
         let case = Case {
             tenant: TenantId::new(self.tenant).map_err(id("tenant"))?,
             id: CaseId::new(self.case_id.clone()).map_err(id("case_id"))?,
-            origin: Origin::of(refund, disruption).ok_or_else(|| corrupt("refund_id"))?,
+            origin: Origin::of(refund, disruption, payment).ok_or_else(|| corrupt("refund_id"))?,
             order: OrderId::new(self.order_id).map_err(id("order_id"))?,
             customer: CustomerId::new(self.customer_id).map_err(id("customer_id"))?,
             reason_code: self.reason_code,
@@ -65,5 +69,5 @@ impl CaseRow {
 
 /// The columns of [`CaseRow`], for SELECT.
 pub(super) const COLUMNS: &str = "tenant, case_id, state, reason_code, next_action, order_id, \
-     customer_id, refund_id, disruption_id, currency, outstanding, resolution, resolver, \
-     created_at, updated_at, version";
+     customer_id, refund_id, disruption_id, payment_id, currency, outstanding, resolution, \
+     resolver, created_at, updated_at, version";

@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use redress_api::request_id::RequestKey;
-use redress_core::id::{CaseId, DisruptionId, RefundId, TenantId};
+use redress_core::id::{CaseId, DisruptionId, PaymentId, RefundId, TenantId};
 use redress_store::idempotency::{self, IdempotencyRecord};
 use redress_store::{SqliteDatabase, StoreError};
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite, SqliteConnection};
@@ -13,7 +13,7 @@ use super::rows::{COLUMNS, CaseRow};
 use super::{CaseStore, record_key};
 use crate::domain::case::{Case, CaseFilter};
 
-/// Rows in one INSERT: 17 values each stay far below SQLite's limit of 32,766 parameters.
+/// Rows in one INSERT: 18 values each stay far below SQLite's limit of 32,766 parameters.
 const CHUNK: usize = 500;
 
 /// The cases of a SQLite file.
@@ -113,6 +113,7 @@ pub(super) async fn insert_missing(
                 .push_bind(case.customer.as_str())
                 .push_bind(case.origin.refund().map(RefundId::as_str))
                 .push_bind(case.origin.disruption().map(DisruptionId::as_str))
+                .push_bind(case.origin.payment().map(PaymentId::as_str))
                 .push_bind(case.outstanding.currency.code())
                 .push_bind(case.outstanding.minor_units)
                 .push_bind(resolution.map(|done| done.text.as_str()))

@@ -222,6 +222,7 @@ impl<'a> Cells<'a> {
             captured: self.money(&column("captured")),
             refunded_elsewhere: self.money(&column("refunded")),
             capture_time: self.time(&column("time")),
+            overdrawn: false,
         })
     }
 }

@@ -99,6 +99,7 @@ fn read_payment(object: &Object<'_>) -> Payment {
         captured: read_money(object, "captured"),
         refunded_elsewhere: read_money(object, "refunded_elsewhere"),
         capture_time: Some(to_proto(object.time("capture_time"))),
+        overdrawn: false,
     };
     object.refuse_unknown_fields();
     payment

@@ -60,7 +60,7 @@ pub async fn import_orders(
     let (good, mut report) = sort_out(chunk);
     let (places, orders): (Vec<usize>, Vec<ImportedOrder>) = good.into_iter().unzip();
     if !orders.is_empty() {
-        let outcomes = app.store.import_orders(tenant, &orders, app.clock.now()).await?;
+        let outcomes = app.store.import_orders(tenant, &orders, &*app.ids, app.clock.now()).await?;
         for ((index, imported), outcome) in places.into_iter().zip(&orders).zip(outcomes) {
             report.count(index, imported, outcome);
         }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a fact carries ids, amounts and states, never contact data.
 
-use redress_core::id::{CustomerId, DisruptionId, EventId, OrderId, RefundId, TenantId};
+use redress_core::id::{CustomerId, DisruptionId, EventId, OrderId, PaymentId, RefundId, TenantId};
 use redress_core::money::Money;
 
 use super::disruption::{Disruption, DisruptionState, Due, ItemPlan, ItemState};
@@ -64,6 +64,17 @@ pub enum FactKind {
         amounts: Amounts,
         /// Why a person is needed or nothing is due.
         needs: Needs,
+    },
+    /// An import left a payment with more given back or held than was captured.
+    PaymentOverdrawn {
+        /// The order.
+        order: OrderId,
+        /// The buyer.
+        customer: CustomerId,
+        /// The payment.
+        payment: PaymentId,
+        /// How much too much; above zero.
+        excess: Money,
     },
 }
 

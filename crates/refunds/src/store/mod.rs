@@ -7,6 +7,7 @@
 mod changes;
 #[cfg(test)]
 mod conformance;
+mod overdrawn;
 mod rows;
 
 pub mod postgres;
@@ -51,11 +52,13 @@ pub fn open(database: Database) -> SharedStore {
 #[async_trait]
 pub trait RefundStore: Send + Sync {
     /// Stores what is new or newer among `orders`, all in one transaction; one outcome each, in
-    /// order. Counters of payments and lines that exist are kept.
+    /// order. Counters of payments and lines that exist are kept. A payment that becomes overdrawn
+    /// is announced, with an event id of `ids`.
     async fn import_orders(
         &self,
         tenant: &TenantId,
         orders: &[ImportedOrder],
+        ids: &dyn IdSource,
         now: Timestamp,
     ) -> Result<Vec<ImportOutcome>, StoreError>;
 

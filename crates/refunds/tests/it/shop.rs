@@ -97,7 +97,8 @@ impl Shop {
         let imported: Vec<_> =
             orders.iter().map(|id| ImportedOrder { order: order(id), digest: [7; 32] }).collect();
         for chunk in imported.chunks(100) {
-            let outcomes = self.store.import_orders(&self.tenant, chunk, self.clock.now()).await;
+            let now = self.clock.now();
+            let outcomes = self.store.import_orders(&self.tenant, chunk, &*self.ids, now).await;
             assert!(outcomes.unwrap().iter().all(|outcome| *outcome == ImportOutcome::Created));
         }
     }

@@ -1,11 +1,11 @@
 //! Cases open from what the inbox delivers.
 
-use redress_core::id::TenantId;
+use redress_core::id::{PaymentId, TenantId};
 use redress_store::StoreError;
 
 use super::{Fixture, open_fixture};
 use crate::domain::state::State;
-use crate::events::sample::{changed, settled};
+use crate::events::sample::{changed, euros, overdrawn, settled};
 
 redress_testkit::conformance! {
     open = open_fixture;
@@ -14,6 +14,7 @@ redress_testkit::conformance! {
     a_fact_that_is_told_again_opens_nothing,
     two_facts_about_one_refund_meet_in_one_case,
     orders_without_a_refund_get_a_case_each,
+    overdrawn_payments_get_a_case_each,
     two_tenants_with_the_same_ids_get_a_case_each,
     an_unreadable_fact_is_parked_and_the_rest_goes_on,
     a_thousand_facts_open_a_thousand_cases,
@@ -59,6 +60,25 @@ async fn orders_without_a_refund_get_a_case_each(fixture: Fixture) {
     };
     fixture.deliver(3, 0, vec![order("o1"), order("o2"), order("o1")]).await;
     assert_eq!(fixture.cases("arena").await.len(), 2);
+}
+
+async fn overdrawn_payments_get_a_case_each(fixture: Fixture) {
+    let of = |order: &str, payment: &str| {
+        overdrawn(|fact| {
+            fact.order = format!("orders/{order}");
+            fact.payment_id = payment.to_owned();
+        })
+    };
+    let again = overdrawn(|fact| fact.excess = Some(euros(5)));
+    let events = vec![of("o1", "p1"), of("o1", "p2"), of("o2", "p1"), again, settled(|_| ())];
+    assert_eq!(fixture.deliver(3, 0, events).await, 5);
+    let cases = fixture.cases("arena").await;
+    assert_eq!(cases.len(), 4, "three payments and a refund");
+    let first = &cases[0];
+    assert_eq!(first.origin.payment().map(PaymentId::as_str), Some("p1"));
+    assert_eq!(first.origin.refund(), None);
+    assert_eq!((first.order.as_str(), first.outstanding.minor_units), ("o1", -1610));
+    assert_eq!(first.reason_code, "PAYMENT_OVERDRAWN");
 }
 
 async fn two_tenants_with_the_same_ids_get_a_case_each(fixture: Fixture) {

@@ -75,6 +75,7 @@ fn read(object: &Object<'_>, catalog: &Catalog) -> Option<(i64, Money, Payment)>
         captured: Some(money::to_proto(amount)),
         refunded_elsewhere: None,
         capture_time: Some(time::to_proto(captured)),
+        overdrawn: false,
     };
     Some((number, Money::zero(catalog.currency), payment))
 }

@@ -17,7 +17,9 @@ use crate::store::ImportedOrder;
 
 /// Reads an order that is to be imported, and judges its single fields: the declared rules first,
 /// then what they do not say.
-pub(in crate::grpc) fn candidate(message: pb::Order) -> Candidate {
+pub(in crate::grpc) fn candidate(mut message: pb::Order) -> Candidate {
+    // Output only: an order that is sent back as it was read is the same order.
+    message.payments.iter_mut().for_each(|payment| payment.overdrawn = false);
     let name = message.name.clone();
     let digest = digest(&message);
     let mut violations = violations_of(&message, "");
@@ -127,6 +129,7 @@ fn payment_to_proto(currency: Currency, payment: &Payment) -> pb::Payment {
         captured: Some(amount(currency, payment.captured)),
         refunded_elsewhere: Some(amount(currency, payment.refunded_elsewhere)),
         capture_time: Some(time::to_proto(payment.capture_time)),
+        overdrawn: payment.counters.overdrawn,
     }
 }
 
@@ -135,6 +138,19 @@ mod tests {
     use super::*;
     use crate::domain::order::tests::order;
     use redress_proto::common::v1::Money as WireMoney;
+
+    #[test]
+    fn the_mark_of_an_overdrawn_payment_leaves_and_does_not_come_in() {
+        let mut stored = order();
+        stored.payments[0].counters.overdrawn = true;
+        let shown = to_proto(&stored);
+        assert!(shown.payments[0].overdrawn);
+        let (sent_back, plain) = (candidate(shown), candidate(to_proto(&order())));
+        assert_eq!(sent_back.violations, []);
+        let (sent_back, plain) = (sent_back.order.unwrap(), plain.order.unwrap());
+        assert_eq!(sent_back.order, order());
+        assert_eq!(sent_back.digest, plain.digest, "the same order");
+    }
 
     #[test]
     fn an_order_reads_back_as_sent() {

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use redress_core::id::OrderId;
+use redress_core::id::{OrderId, PaymentId};
+use redress_core::money::Money;
 use redress_store::StoreError;
 
-use super::{Fixture, arena, at, by_card, imported, open_fixture, order, paid, split_order};
+use super::{
+    Fixture, announced, arena, at, by_card, imported, open_fixture, order, paid, split_order,
+};
 use crate::domain::attempt::Reason;
+use crate::domain::fact::{Fact, FactKind};
 use crate::domain::order::{Order, OrderState, Payment, PaymentCounters, Tender};
 use crate::domain::settle::Finding;
 use crate::store::{CreateOutcome, ImportOutcome};
@@ -23,6 +27,8 @@ redress_testkit::conformance! {
     a_line_that_disappears_without_a_refund_is_gone,
     a_payment_that_disappears_holds_nothing,
     facts_from_outside_mark_a_payment_overdrawn,
+    a_payment_that_becomes_overdrawn_is_announced_once,
+    a_payment_that_disappears_under_a_refund_is_announced,
     an_excess_that_goes_away_lifts_the_mark,
     a_chunk_is_stored_as_a_whole_or_not_at_all,
     of_concurrent_imports_of_one_order_one_creates_it,
@@ -178,6 +184,57 @@ async fn facts_from_outside_mark_a_payment_overdrawn(fixture: Fixture) {
     fixture.assert_books().await;
 }
 
+/// What is announced about payment p1 of A1.
+fn overdrawn_by(minor_units: i64) -> Vec<(String, Vec<u8>)> {
+    let kind = FactKind::PaymentOverdrawn {
+        order: OrderId::new("A1").unwrap(),
+        customer: order("A1").customer,
+        payment: PaymentId::new("p1").unwrap(),
+        excess: Money::new(order("A1").currency, minor_units).unwrap(),
+    };
+    announced(&[Fact { tenant: arena(), traceparent: None, kind }])
+}
+
+async fn a_payment_that_becomes_overdrawn_is_announced_once(fixture: Fixture) {
+    let first = order("A1");
+    fixture.import([first.clone(), order("A2")]).await;
+    assert_eq!(fixture.events("orders/A1").await, []);
+    let mut elsewhere = newer(first.clone());
+    elsewhere.payments[0].refunded_elsewhere = 5400;
+    assert_eq!(fixture.import([elsewhere.clone()]).await, [ImportOutcome::Updated]);
+    assert_eq!(fixture.events("orders/A1").await, overdrawn_by(10));
+    assert_eq!(fixture.import([elsewhere.clone()]).await, [ImportOutcome::Unchanged]);
+    let mut more = newer(elsewhere);
+    more.payments[0].refunded_elsewhere = 5500;
+    assert_eq!(fixture.import([more.clone()]).await, [ImportOutcome::Updated]);
+    assert_eq!(fixture.events("orders/A1").await, overdrawn_by(10), "it was so before");
+    let sound = Order { source_version: more.source_version + 1, ..first };
+    fixture.import([sound]).await;
+    more.source_version += 2;
+    assert_eq!(fixture.import([more]).await, [ImportOutcome::Updated]);
+    let both = [overdrawn_by(10), overdrawn_by(110)].concat();
+    assert_eq!(fixture.events("orders/A1").await, both, "it was sound between");
+    let mut created = order("A3");
+    created.payments[0].refunded_elsewhere = 5391;
+    assert_eq!(fixture.import([created]).await, [ImportOutcome::Created]);
+    assert_eq!(fixture.events("orders/A3").await.len(), 1);
+    assert_eq!(fixture.events("orders/A2").await, []);
+}
+
+async fn a_payment_that_disappears_under_a_refund_is_announced(fixture: Fixture) {
+    fixture.import([order("A1")]).await;
+    fixture.refund("A1", by_card(1000)).await;
+    let before = fixture.events("orders/A1").await;
+    let mut unpaid = newer(order("A1"));
+    unpaid.payments.clear();
+    for version in 0..2 {
+        let unpaid = Order { source_version: unpaid.source_version + version, ..unpaid.clone() };
+        assert_eq!(fixture.import([unpaid]).await, [ImportOutcome::Updated]);
+    }
+    let after = fixture.events("orders/A1").await;
+    assert_eq!(after, [before, overdrawn_by(1000)].concat());
+}
+
 async fn an_excess_that_goes_away_lifts_the_mark(fixture: Fixture) {
     fixture.import([order("A1")]).await;
     fixture.refund("A1", by_card(1000)).await;
@@ -198,7 +255,7 @@ async fn a_chunk_is_stored_as_a_whole_or_not_at_all(fixture: Fixture) {
     bad.lines[2].gross = -1;
     let update = Order { state: OrderState::Cancelled, ..newer(order("A1")) };
     let chunk = [update, order("A2"), bad].map(imported);
-    let outcome = fixture.store.import_orders(&arena(), &chunk, at(0)).await;
+    let outcome = fixture.store.import_orders(&arena(), &chunk, &*fixture.ids, at(0)).await;
     assert!(matches!(outcome, Err(StoreError::CheckViolated { .. })), "{outcome:?}");
     let ids = ["A1", "A2", "A3"].map(|id| OrderId::new(id).unwrap());
     assert_eq!(fixture.store.orders(&arena(), &ids).await.unwrap(), [order("A1")]);

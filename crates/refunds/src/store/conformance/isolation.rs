@@ -91,7 +91,7 @@ async fn the_same_ids_of_another_tenant_are_other_things(fixture: Fixture) {
     theirs.payments[0].captured = 100;
     let chunk = [imported(theirs.clone())];
     assert_eq!(
-        store.import_orders(&other(), &chunk, at(0)).await.unwrap(),
+        store.import_orders(&other(), &chunk, &*fixture.ids, at(0)).await.unwrap(),
         [ImportOutcome::Created]
     );
     let ids = [OrderId::new("A1").unwrap()];
@@ -99,7 +99,7 @@ async fn the_same_ids_of_another_tenant_are_other_things(fixture: Fixture) {
     let event = EventId::new("gala").unwrap();
     assert_eq!(store.orders_for_event(&arena(), &event, None, 9).await.unwrap(), []);
     let update = Order { source_version: 2, lines: vec![], total: 0, payments: vec![], ..theirs };
-    store.import_orders(&other(), &[imported(update)], at(0)).await.unwrap();
+    store.import_orders(&other(), &[imported(update)], &*fixture.ids, at(0)).await.unwrap();
     let ours = fixture.order("A1").await;
     assert_eq!((ours.source_version, ours.lines.len()), (1, 3));
     assert_eq!(ours.payments[0].captured, 5390);
@@ -121,7 +121,8 @@ fn quote_of(quote: &crate::domain::quote::Quote, id: &str) -> crate::domain::quo
 
 async fn a_refund_cannot_be_accepted_for_another_tenant(fixture: Fixture) {
     fixture.import([order("A1")]).await;
-    fixture.store.import_orders(&other(), &[imported(order("A1"))], at(0)).await.unwrap();
+    let theirs = [imported(order("A1"))];
+    fixture.store.import_orders(&other(), &theirs, &*fixture.ids, at(0)).await.unwrap();
     let quote = fixture.offer("A1", by_card(1000)).await;
     let theirs = Refund { tenant: other(), ..fixture.acceptance(&quote) };
     let outcome = fixture.create(&theirs, &quote, "a").await.unwrap();
@@ -161,7 +162,8 @@ async fn disruptions_move_only_for_their_tenant(fixture: Fixture) {
 /// Two tenants cancel an event of the same name, with orders of the same names.
 async fn items_are_paid_from_their_tenants_orders(fixture: Fixture) {
     fixture.import([order("A1")]).await;
-    fixture.store.import_orders(&other(), &[imported(order("A1"))], at(0)).await.unwrap();
+    let theirs = [imported(order("A1"))];
+    fixture.store.import_orders(&other(), &theirs, &*fixture.ids, at(0)).await.unwrap();
     fixture.start("d1", "derby", &[plan(&order("A1"))]).await;
     let theirs = Disruption { tenant: other(), ..draft("d1", "derby") };
     fixture.open(&theirs).await.unwrap();

@@ -184,7 +184,7 @@ async fn patiently<'a, T>(
 impl Fixture {
     async fn import(&self, orders: impl IntoIterator<Item = Order>) -> Vec<ImportOutcome> {
         let orders: Vec<_> = orders.into_iter().map(imported).collect();
-        self.store.import_orders(&arena(), &orders, START).await.unwrap()
+        self.store.import_orders(&arena(), &orders, &*self.ids, START).await.unwrap()
     }
 
     async fn order(&self, id: &str) -> Order {

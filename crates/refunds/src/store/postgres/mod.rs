@@ -68,9 +68,10 @@ impl RefundStore for PostgresStore {
         &self,
         tenant: &TenantId,
         orders: &[ImportedOrder],
+        ids: &dyn IdSource,
         now: Timestamp,
     ) -> Result<Vec<ImportOutcome>, StoreError> {
-        orders::import(&self.database, tenant, orders, now).await
+        orders::import(&self.database, tenant, orders, ids, now).await
     }
 
     async fn orders(&self, tenant: &TenantId, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{EventId, OrderId, PolicyId, TenantId};
-use redress_store::{PostgresDatabase, StoreError};
+use redress_core::id::{EventId, IdSource, OrderId, PolicyId, TenantId};
+use redress_store::{PostgresDatabase, StoreError, outbox};
 use sqlx::PgConnection;
 
 use super::super::changes::judge_import;
+use super::super::overdrawn::{OverdrawnRow, newly_overdrawn, tell};
 use super::super::rows::{
     KnownOrderRow, LineRow, OrderRow, PaymentRow, assemble_orders, line_kind, order_state, tender,
 };
 use super::super::{ImportOutcome, ImportedOrder, Listed, OrderFilter, Page};
 use crate::domain::order::{Contact, Order, OrderLine, Payment};
+use crate::events;
 
 fn texts(ids: &[OrderId]) -> Vec<&str> {
     ids.iter().map(OrderId::as_str).collect()
@@ -203,6 +205,7 @@ pub(super) async fn import(
     database: &PostgresDatabase,
     tenant: &TenantId,
     orders: &[ImportedOrder],
+    event_ids: &dyn IdSource,
     now: Timestamp,
 ) -> Result<Vec<ImportOutcome>, StoreError> {
     let order_ids: Vec<OrderId> = orders.iter().map(|imported| imported.order.id.clone()).collect();
@@ -247,15 +250,43 @@ pub(super) async fn import(
         chosen.map(|(imported, _)| imported).collect()
     };
     let updated = pick(&[ImportOutcome::Updated]);
+    let mut before = Vec::new();
     if !updated.is_empty() {
+        before = overdrawn(&mut tx, tenant, &updated).await?;
         withdraw_children(&mut tx, tenant, &updated).await?;
     }
     let written = pick(&[ImportOutcome::Created, ImportOutcome::Updated]);
+    let mut facts = Vec::new();
     if !written.is_empty() {
         upsert(&mut tx, tenant, &written, now).await?;
+        let after = overdrawn(&mut tx, tenant, &written).await?;
+        facts = newly_overdrawn(tenant, &written, &before, &after)?;
+        outbox::append_postgres(&mut tx, &events::encode_all(&facts, event_ids, now)).await?;
     }
     database.commit(tx).await?;
+    tell(tenant, facts.len());
     Ok(outcomes)
+}
+
+/// The payments of these orders whose mark is set.
+async fn overdrawn(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    orders: &[&ImportedOrder],
+) -> Result<Vec<OverdrawnRow>, StoreError> {
+    let ids: Vec<OrderId> = orders.iter().map(|imported| imported.order.id.clone()).collect();
+    let rows = sqlx::query_as(
+        "SELECT order_id, payment_id, currency,
+                refunded_elsewhere + reserved + refunded + disputed - captured AS excess
+         FROM payments
+         WHERE tenant = $1 AND order_id = ANY($2) AND overdrawn
+         ORDER BY order_id, payment_id",
+    )
+    .bind(tenant.as_str())
+    .bind(texts(&ids))
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
 }
 
 /// Before an update: lines and payments that the new version does not list. Refunds may refer to

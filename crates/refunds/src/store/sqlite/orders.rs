@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{EventId, OrderId, TenantId};
-use redress_store::{SqliteDatabase, StoreError};
+use redress_core::id::{EventId, IdSource, OrderId, TenantId};
+use redress_store::{SqliteDatabase, StoreError, outbox};
 use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::super::changes::judge_import;
+use super::super::overdrawn::{OverdrawnRow, newly_overdrawn, tell};
 use super::super::rows::{
     KnownOrderRow, LineRow, OrderRow, PaymentRow, assemble_orders, encode_rows, line_kind,
     order_state, tender,
 };
 use super::super::{ImportOutcome, ImportedOrder, Listed, OrderFilter, Page};
 use crate::domain::order::{Contact, Order};
+use crate::events;
 
 fn ids_json(ids: &[OrderId]) -> Result<String, StoreError> {
     encode_rows(&ids.iter().map(OrderId::as_str).collect::<Vec<_>>())
@@ -178,6 +180,7 @@ pub(super) async fn import(
     database: &SqliteDatabase,
     tenant: &TenantId,
     orders: &[ImportedOrder],
+    event_ids: &dyn IdSource,
     now: Timestamp,
 ) -> Result<Vec<ImportOutcome>, StoreError> {
     let ids: Vec<OrderId> = orders.iter().map(|imported| imported.order.id.clone()).collect();
@@ -211,15 +214,43 @@ pub(super) async fn import(
         chosen.map(|(imported, _)| imported).collect()
     };
     let updated = pick(&[ImportOutcome::Updated]);
+    let mut before = Vec::new();
     if !updated.is_empty() {
+        before = overdrawn(&mut tx, tenant, &updated).await?;
         withdraw_children(&mut tx, tenant, &updated).await?;
     }
     let written = pick(&[ImportOutcome::Created, ImportOutcome::Updated]);
+    let mut facts = Vec::new();
     if !written.is_empty() {
         upsert(&mut tx, tenant, &written, now).await?;
+        let after = overdrawn(&mut tx, tenant, &written).await?;
+        facts = newly_overdrawn(tenant, &written, &before, &after)?;
+        outbox::append_sqlite(&mut tx, &events::encode_all(&facts, event_ids, now)).await?;
     }
     database.commit(tx).await?;
+    tell(tenant, facts.len());
     Ok(outcomes)
+}
+
+/// The payments of these orders whose mark is set.
+async fn overdrawn(
+    conn: &mut SqliteConnection,
+    tenant: &TenantId,
+    orders: &[&ImportedOrder],
+) -> Result<Vec<OverdrawnRow>, StoreError> {
+    let ids: Vec<OrderId> = orders.iter().map(|imported| imported.order.id.clone()).collect();
+    let rows = sqlx::query_as(
+        "SELECT order_id, payment_id, currency,
+                refunded_elsewhere + reserved + refunded + disputed - captured AS excess
+         FROM payments
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2)) AND overdrawn
+         ORDER BY order_id, payment_id",
+    )
+    .bind(tenant.as_str())
+    .bind(ids_json(&ids)?)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
 }
 
 /// Before an update: lines and payments that the new version does not list. Refunds may refer to

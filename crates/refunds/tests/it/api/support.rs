@@ -316,6 +316,7 @@ pub(crate) fn payment(
         captured: euros(captured),
         refunded_elsewhere: euros(0),
         capture_time: Some(time::to_proto(before(DAY * 30))),
+        overdrawn: false,
     }
 }
 
