@@ -1,12 +1,14 @@
 //! Events on the wire, and the receiving end of every service.
 //!
-//! Invariant: a batch that reaches the handler is valid, belongs to one partition of one source,
-//! and its positions rise by one; the envelope's tenant counts here and only here.
+//! Invariant: a batch that reaches the handler comes with the suite's own credential, is valid,
+//! belongs to one partition of one source, and its positions rise by one; the envelope's tenant
+//! counts here and only here.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use redress_core::event::{Event, EventBatch};
+use redress_core::caller::Caller;
+use redress_core::event::{Event, EventBatch, SUITE_TENANT};
 use redress_core::id::TenantId;
 use redress_proto::events::v1 as pb;
 use redress_proto::events::v1::event_sink_service_server::EventSinkService;
@@ -109,7 +111,8 @@ impl EventSinkService for EventSinkGrpc {
         &self,
         request: Request<pb::DeliverRequest>,
     ) -> Result<Response<pb::DeliverResponse>, Status> {
-        let Valid { message, .. } = validated(request)?;
+        let Valid { caller, message, .. } = validated(request)?;
+        speaks_for_the_suite(&caller)?;
         let batch = batch_from_proto(message)?;
         let (source, causes) = (batch.source.clone(), causes_of(&batch));
         let position = self.handler.handle(batch).await.map_err(refusal)?;
@@ -120,6 +123,18 @@ impl EventSinkService for EventSinkGrpc {
         }
         Ok(Response::new(pb::DeliverResponse { position }))
     }
+}
+
+/// The events name their tenants themselves, so a caller of one tenant has no say here, even when
+/// it is a service.
+fn speaks_for_the_suite(caller: &Caller) -> Result<(), ApiError> {
+    if caller.tenant.as_str() == SUITE_TENANT {
+        return Ok(());
+    }
+    Err(ApiError::PermissionDenied {
+        reason: "SUITE_CREDENTIAL_REQUIRED",
+        message: format!("events are delivered with a token of the tenant {SUITE_TENANT} only"),
+    })
 }
 
 /// The traces behind a batch, each once.
@@ -143,7 +158,7 @@ mod tests {
     use std::sync::Mutex;
 
     use async_trait::async_trait;
-    use redress_core::caller::{Caller, Role};
+    use redress_core::caller::Role;
     use redress_core::clock::Timestamp;
     use tonic::Code;
     use tonic_types::StatusExt;
@@ -201,14 +216,35 @@ mod tests {
     }
 
     async fn deliver(sink: &EventSinkGrpc, batch: &EventBatch) -> Result<i64, Status> {
+        deliver_as(SUITE_TENANT, sink, batch).await
+    }
+
+    async fn deliver_as(
+        tenant: &str,
+        sink: &EventSinkGrpc,
+        batch: &EventBatch,
+    ) -> Result<i64, Status> {
         let mut request = Request::new(batch_to_proto(batch));
         request.extensions_mut().insert(Caller {
-            tenant: TenantId::new("suite").unwrap(),
+            tenant: TenantId::new(tenant).unwrap(),
             subject: "refunds".to_owned(),
             issuer: "test".to_owned(),
             roles: vec![Role::Service],
         });
         sink.deliver(request).await.map(|response| response.into_inner().position)
+    }
+
+    #[tokio::test]
+    async fn a_service_of_one_tenant_delivers_nothing_not_even_of_its_own() {
+        let recorder = Arc::new(Recorder::default());
+        let sink = EventSinkGrpc::new(recorder.clone());
+        for tenant in ["arena", "opera", "suite-2"] {
+            let status = deliver_as(tenant, &sink, &batch(&[5])).await.unwrap_err();
+            assert_eq!(status.code(), Code::PermissionDenied, "{tenant}");
+            let info = status.get_details_error_info().unwrap();
+            assert_eq!(info.reason, "SUITE_CREDENTIAL_REQUIRED");
+        }
+        assert!(recorder.0.lock().unwrap().is_empty());
     }
 
     #[tokio::test]

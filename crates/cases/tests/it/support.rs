@@ -84,7 +84,7 @@ impl Api {
 
     /// `EventSinkService` as a service calls it.
     pub(crate) fn sink(&self) -> EventSinkServiceClient<As> {
-        EventSinkServiceClient::with_interceptor(self.channel.clone(), Speaker("service"))
+        EventSinkServiceClient::with_interceptor(self.channel.clone(), Speaker("suite"))
     }
 
     /// Delivers `facts` of tenant `arena` as the first ones of partition 0.

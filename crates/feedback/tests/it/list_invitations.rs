@@ -117,7 +117,8 @@ async fn a_token_that_was_made_up_is_refused(api: Api) {
     let refused = api.surveys("arena").list_invitations(request).await.unwrap_err();
     assert_eq!(
         told(&refused),
-        "InvalidArgument INVALID_PAGE_TOKEN: page_token: start with an empty token\n\
-         page_token: start with an empty token"
+        "InvalidArgument INVALID_PAGE_TOKEN: page_token: not a token that this method \
+         returned; start with an empty one\n\
+         page_token: not a token that this method returned; start with an empty one"
     );
 }

@@ -45,8 +45,9 @@ pub(super) async fn run(
     }
 }
 
-/// Empties `chunk`, in a fixed order, so that two processes take locks in the same one. Of two findings about one attempt the later one counts: somebody has taken the
-/// attempt over since the earlier one, whose claim is void.
+/// Empties `chunk`, in a fixed order, so that two processes take locks in the same one. Of two
+/// findings about one attempt the later one counts: somebody has taken the attempt over since the
+/// earlier one, whose claim is void.
 fn newest_of_each(chunk: &mut Vec<AttemptFinding>) -> Vec<AttemptFinding> {
     let mut newest: BTreeMap<(TenantId, AttemptId), AttemptFinding> = BTreeMap::new();
     for finding in chunk.drain(..) {

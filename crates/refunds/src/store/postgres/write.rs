@@ -29,7 +29,7 @@ pub(super) async fn write(
     commit_lines(conn, changes).await?;
     insert_postings(conn, changes, now).await?;
     update_items(conn, changes).await?;
-    let events: Vec<_> = changes.facts.iter().map(|fact| events::encode(fact, ids, now)).collect();
+    let events = events::encode_all(&changes.facts, ids, now);
     outbox::append_postgres(conn, &events).await
 }
 
