@@ -94,3 +94,83 @@ fn provider(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    //! The one test of these unit tests that sets telemetry up, which works once a process.
+
+    use std::convert::Infallible;
+    use std::net::SocketAddr;
+    use std::task::{Context, Poll};
+    use std::time::Duration;
+
+    use futures::future::BoxFuture;
+    use http_body_util::BodyExt;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
+    use tonic::body::Body;
+    use tonic::server::NamedService;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// A collector that hands on what it is sent.
+    #[derive(Clone)]
+    struct Collector(mpsc::Sender<Vec<u8>>);
+
+    impl NamedService for Collector {
+        const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
+    }
+
+    impl tower::Service<http::Request<Body>> for Collector {
+        type Response = http::Response<Body>;
+        type Error = Infallible;
+        type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+            let sender = self.0.clone();
+            Box::pin(async move {
+                let bytes = request.into_body().collect().await.unwrap().to_bytes();
+                sender.send(bytes.to_vec()).await.unwrap();
+                Ok(tonic::Status::ok("").into_http())
+            })
+        }
+    }
+
+    async fn collector() -> (SocketAddr, mpsc::Receiver<Vec<u8>>) {
+        let (sender, receiver) = mpsc::channel(8);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let incoming = futures::stream::unfold(listener, |listener| async {
+            let accepted = listener.accept().await.map(|(stream, _)| stream);
+            Some((accepted, listener))
+        });
+        let server = tonic::transport::Server::builder().add_service(Collector(sender));
+        tokio::spawn(server.serve_with_incoming(incoming));
+        (address, receiver)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn spans_are_sent_to_the_collector_before_the_process_ends() {
+        let (address, mut received) = collector().await;
+        let settings = TelemetrySettings {
+            filter: "off".to_owned(),
+            otlp_endpoint: Some(format!("http://{address}")),
+            ..TelemetrySettings::default()
+        };
+        let guard = init(&settings, "redress-test").unwrap();
+        tracing::info_span!("a span to be collected").in_scope(|| {});
+        tokio::task::spawn_blocking(move || drop(guard)).await.unwrap();
+        let bytes = timeout(SOON, received.recv()).await.unwrap().unwrap();
+        let contains =
+            |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(contains("a span to be collected"));
+        assert!(contains("redress-test"));
+    }
+}
