@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn paths_of_one_machine_are_refused_everywhere() {
-        for line in ["cd /work/main", "path = \"/root/x\"", "(/home/me/a)", "see ../shared/x.md"] {
+        for line in ["cd /work/here", "path = \"/root/x\"", "(/home/me/a)", "see ../shared/x.md"] {
             assert_eq!(rules("docs/x.md", line), ["paths"], "{line}");
         }
         for line in ["https://example.org/work/a", "crates/home/x", "rework/home/"] {
