@@ -47,6 +47,7 @@ pub(crate) struct Names {
     event: String,
     quote: String,
     refund: String,
+    attempt: String,
     disruption: String,
     case: String,
     notification: String,
@@ -96,11 +97,12 @@ async fn fill(stage: &mut Stage) -> Names {
     calls::import(&arena, &orders).await;
     let disruption = calls::cancel(&arena, EVENT).await;
     Books::at_rest(&arena, &disruption, Duration::from_secs(30)).await;
+    calls::chained(&arena).await;
 
     let mut refunds = RefundServiceClient::new(arena.unary(ServiceName::Refunds).unwrap());
     let request_id = calls::request_id();
     let order = "orders/A3".to_owned();
-    let quote = QuoteRefundRequest { order, line_ids: Vec::new(), request_id };
+    let quote = QuoteRefundRequest { order, request_id, ..Default::default() };
     let quote = refunds.quote_refund(quote).await.unwrap().into_inner().name;
     let listed = refunds.list_refunds(ListRefundsRequest::default()).await.unwrap().into_inner();
     let mut cases = CaseServiceClient::new(arena.unary(ServiceName::Cases).unwrap());
@@ -117,6 +119,7 @@ async fn fill(stage: &mut Stage) -> Names {
         event: EVENT.to_owned(),
         quote,
         refund: listed.refunds[0].name.clone(),
+        attempt: listed.refunds[0].attempts[0].attempt_id.clone(),
         disruption,
         case: case.cases[0].name.clone(),
         notification: message.unwrap().into_inner().notifications[0].name.clone(),

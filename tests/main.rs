@@ -6,9 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "a failed construction is a failed test")]
 
 mod bad_input;
+mod clients;
 mod harness;
 mod isolation;
 mod kill_nine;
+mod ledger;
 mod mixed_tender;
 mod provider_cuts_answers;
 mod roles;

@@ -84,15 +84,15 @@ async fn refund_one(suite: &Suite, order: &str) {
     let mut refunds = RefundServiceClient::new(raw(suite).await);
     let quote = QuoteRefundRequest {
         order: order.to_owned(),
-        line_ids: Vec::new(),
         request_id: calls::request_id(),
+        ..Default::default()
     };
     let quote = refunds.quote_refund(traced(suite, quote, CREATE_TRACE)).await.unwrap();
     let create = CreateRefundRequest {
         quote: quote.into_inner().name,
         request_id: calls::request_id(),
         entitlement_voided: true,
-        validate_only: false,
+        ..Default::default()
     };
     refunds.create_refund(traced(suite, create, CREATE_TRACE)).await.unwrap();
 }

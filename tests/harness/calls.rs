@@ -3,6 +3,7 @@
 //! Invariant: every command has a request id of its own.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prost_types::Timestamp;
 use redress::cli::ServiceName;
@@ -22,6 +23,8 @@ use redress_proto::refunds::v1::{
     StartDisruptionRequest, disruption,
 };
 use tonic::{Code, Status};
+
+use super::eventually;
 
 /// A UUID that no other command of this test process has.
 pub(crate) fn request_id() -> String {
@@ -43,7 +46,7 @@ pub(crate) fn tenant(id: &str, brand: &str) -> Tenant {
         sender_email: format!("tickets@{id}.example"),
         support_url: format!("https://{id}.example/help"),
         default_policy: "policies/standard".to_owned(),
-        version: 0,
+        ..Tenant::default()
     }
 }
 
@@ -59,6 +62,7 @@ pub(crate) fn policy(fee_basis_points: i32) -> Policy {
         refunds_fees: false,
         citation: Some(Citation { title: "Terms of sale, 7".to_owned(), uri: String::new() }),
         pay_within_days: 14,
+        ..Policy::default()
     }
 }
 
@@ -169,4 +173,13 @@ pub(crate) async fn disruption(
 pub(crate) async fn ledger(connections: &Connections) -> Result<LedgerReport, Status> {
     let mut client = RefundServiceClient::new(refunds(connections));
     Ok(client.check_ledger(CheckLedgerRequest {}).await?.into_inner())
+}
+
+/// Waits until every movement of the books has its place in their chain.
+pub(crate) async fn chained(connections: &Connections) {
+    eventually("the chain of the books", Duration::from_secs(30), async || {
+        let report = ledger(connections).await.map_err(|status| status.to_string())?;
+        if report.unchained == 0 { Ok(()) } else { Err(format!("{} wait", report.unchained)) }
+    })
+    .await;
 }

@@ -38,7 +38,9 @@ impl Method {
     /// Whether it only reads, by the names that standard methods have.
     pub(crate) fn is_read(&self) -> bool {
         let name = self.descriptor.name();
-        ["Get", "List", "BatchGet", "Preview", "Check"].iter().any(|verb| name.starts_with(verb))
+        ["Get", "List", "BatchGet", "Preview", "Check", "Watch"]
+            .iter()
+            .any(|verb| name.starts_with(verb))
     }
 
     /// Whether it lists a collection page by page.

@@ -9,7 +9,7 @@ pub(crate) mod orders;
 mod ports;
 pub(crate) mod processes;
 pub(crate) mod provider;
-mod setup;
+pub(crate) mod setup;
 pub(crate) mod stage;
 pub(crate) mod suite;
 pub(crate) mod tokens;

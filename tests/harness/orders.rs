@@ -35,6 +35,9 @@ pub(crate) fn unpaid(name: &str, event: &str, buyer: &str, gross: i64) -> Order 
         event_time_zone: "Europe/Berlin".to_owned(),
         gross: Some(euros(gross)),
         tax: Some(euros(0)),
+        quantity: 1,
+        discount: Some(euros(0)),
+        ..OrderLine::default()
     };
     Order {
         name: name.to_owned(),
@@ -51,6 +54,7 @@ pub(crate) fn unpaid(name: &str, event: &str, buyer: &str, gross: i64) -> Order 
         lines: vec![ticket],
         payments: Vec::new(),
         total: Some(euros(gross)),
+        ..Order::default()
     }
 }
 
@@ -65,6 +69,7 @@ pub(crate) fn payment(tender: Tender, provider: &str, reference: &str, captured:
         refunded_elsewhere: Some(euros(0)),
         capture_time: Some(BOUGHT),
         overdrawn: false,
+        points: 0,
     }
 }
 

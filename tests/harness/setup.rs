@@ -52,8 +52,12 @@ pub(crate) fn home(
     };
     let (home, is_new) = Home::open_or_create(dir, &layout).unwrap();
     assert!(is_new, "{} was set up before", dir.display());
-    let notifications = home.settings_file(ServiceName::Notifications);
-    let mut file = OpenOptions::new().append(true).open(notifications).unwrap();
-    file.write_all(NOTIFICATIONS_SETTINGS.as_bytes()).unwrap();
+    append(&home, ServiceName::Notifications, NOTIFICATIONS_SETTINGS);
     home
+}
+
+/// Adds lines to the settings of a service.
+pub(crate) fn append(home: &Home, service: ServiceName, text: &str) {
+    let mut file = OpenOptions::new().append(true).open(home.settings_file(service)).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
 }

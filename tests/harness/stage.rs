@@ -28,11 +28,21 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts them; `None` when there is no PostgreSQL to start them on.
     pub(crate) async fn set(backend: Backend, sandbox: SandboxConfig) -> Option<Self> {
+        Self::set_up(backend, sandbox, |_| {}).await
+    }
+
+    /// The same, once `change` has been at the settings.
+    pub(crate) async fn set_up(
+        backend: Backend,
+        sandbox: SandboxConfig,
+        change: impl FnOnce(&Home),
+    ) -> Option<Self> {
         let databases = setup::databases(backend).await?;
         let provider = Provider::start(sandbox).await;
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("data");
         let home = setup::home(&dir, Ports::AtStart, provider.base_url(), &databases);
+        change(&home);
         let load = |service| AnySettings::load(service, &home.settings_file(service), []).unwrap();
         let all = ServiceName::ALL.map(load).into();
         let stop = CancellationToken::new();

@@ -63,6 +63,8 @@ pub(crate) fn all(names: &Names) -> Vec<Case> {
     all.extend(of_notifications(names));
     all.extend(of_disruptions(names));
     all.extend(of_refunds(names));
+    all.extend(of_decisions(names));
+    all.extend(of_ledger(names));
     all.extend(of_orders_and_policies(names));
     all
 }
@@ -279,17 +281,18 @@ fn of_disruptions(names: &Names) -> Vec<Case> {
 fn of_refunds(names: &Names) -> Vec<Case> {
     let quote = refunds::QuoteRefundRequest {
         order: "orders/A3".to_owned(),
-        line_ids: Vec::new(),
         request_id: request_id(),
+        ..Default::default()
     };
     let create = refunds::CreateRefundRequest {
         quote: names.quote.clone(),
         request_id: request_id(),
         entitlement_voided: true,
-        validate_only: false,
+        ..Default::default()
     };
     let filter = format!("disruption = \"{}\"", names.disruption);
-    let empty_books = refunds::LedgerReport { balanced: true, ..Default::default() };
+    let chain_hash = vec![0; 32];
+    let empty_books = refunds::LedgerReport { balanced: true, chain_hash, ..Default::default() };
     vec![
         case(
             "redress.refunds.v1.RefundService/QuoteRefund",
@@ -320,6 +323,96 @@ fn of_refunds(names: &Names) -> Vec<Case> {
             Role::Finance,
             &refunds::CheckLedgerRequest {},
             Expected::Answer(empty_books.encode_to_vec()),
+        ),
+    ]
+}
+
+/// What people decide about a refund, by those who may decide.
+fn of_decisions(names: &Names) -> Vec<Case> {
+    let (name, reason) = (|| names.refund.clone(), || "the buyer called".to_owned());
+    let not_found = |rpc: &'static str, request: Vec<u8>| Case {
+        method: rpc,
+        role: Role::Supervisor,
+        request,
+        expected: Expected::NotFound,
+    };
+    let approve = refunds::ApproveRefundRequest {
+        name: name(),
+        request_id: request_id(),
+        ..Default::default()
+    };
+    let reject = refunds::RejectRefundRequest {
+        name: name(),
+        request_id: request_id(),
+        reason: reason(),
+        ..Default::default()
+    };
+    let cancel = refunds::CancelRefundRequest {
+        name: name(),
+        request_id: request_id(),
+        reason: reason(),
+        ..Default::default()
+    };
+    let retry = refunds::RetryRefundRequest {
+        name: name(),
+        request_id: request_id(),
+        ..Default::default()
+    };
+    let resolve = refunds::ResolveAttemptRequest {
+        name: name(),
+        attempt_id: names.attempt.clone(),
+        outcome: refunds::resolve_attempt_request::Outcome::Paid.into(),
+        provider_reference: "re_stolen".to_owned(),
+        reason: reason(),
+        request_id: request_id(),
+        etag: String::new(),
+    };
+    let watch = refunds::WatchRefundRequest { name: name() };
+    vec![
+        not_found("redress.refunds.v1.RefundService/ApproveRefund", approve.encode_to_vec()),
+        not_found("redress.refunds.v1.RefundService/RejectRefund", reject.encode_to_vec()),
+        not_found("redress.refunds.v1.RefundService/CancelRefund", cancel.encode_to_vec()),
+        not_found("redress.refunds.v1.RefundService/RetryRefund", retry.encode_to_vec()),
+        not_found("redress.refunds.v1.RefundService/ResolveAttempt", resolve.encode_to_vec()),
+        not_found("redress.refunds.v1.RefundService/WatchRefund", watch.encode_to_vec()),
+    ]
+}
+
+/// The second tenant's chains have no entry yet: their heads are 32 zero bytes.
+fn of_ledger(names: &Names) -> Vec<Case> {
+    let chain_hash = || vec![0; 32];
+    let entries =
+        refunds::ListLedgerEntriesResponse { chain_hash: chain_hash(), ..Default::default() };
+    let records =
+        refunds::ListAuditRecordsResponse { chain_hash: chain_hash(), ..Default::default() };
+    let balances =
+        refunds::ListAccountBalancesResponse { chain_hash: chain_hash(), ..Default::default() };
+    let of_refund = refunds::ListLedgerEntriesRequest {
+        filter: format!("refund = \"{}\"", names.refund),
+        ..Default::default()
+    };
+    let about_refund = refunds::ListAuditRecordsRequest {
+        filter: format!("resource = \"{}\"", names.refund),
+        ..Default::default()
+    };
+    vec![
+        case(
+            "redress.refunds.v1.LedgerService/ListLedgerEntries",
+            Role::Finance,
+            &of_refund,
+            Expected::Answer(entries.encode_to_vec()),
+        ),
+        case(
+            "redress.refunds.v1.LedgerService/ListAuditRecords",
+            Role::Auditor,
+            &about_refund,
+            Expected::Answer(records.encode_to_vec()),
+        ),
+        case(
+            "redress.refunds.v1.LedgerService/ListAccountBalances",
+            Role::Auditor,
+            &refunds::ListAccountBalancesRequest {},
+            Expected::Answer(balances.encode_to_vec()),
         ),
     ]
 }

@@ -91,7 +91,21 @@ fn roles_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> Vec<Role
     numbers.filter_map(|number| pb::Role::try_from(number).ok().and_then(role)).collect()
 }
 
-const fn role(role: pb::Role) -> Option<Role> {
+/// The wire form of a role.
+pub(crate) const fn role_to_proto(role: Role) -> pb::Role {
+    match role {
+        Role::Platform => pb::Role::Platform,
+        Role::Agent => pb::Role::Agent,
+        Role::Supervisor => pb::Role::Supervisor,
+        Role::Finance => pb::Role::Finance,
+        Role::Auditor => pb::Role::Auditor,
+        Role::Customer => pb::Role::Customer,
+        Role::Service => pb::Role::Service,
+    }
+}
+
+/// Reads a role; `None` for no role.
+pub(crate) const fn role(role: pb::Role) -> Option<Role> {
     Some(match role {
         pb::Role::Unspecified => return None,
         pb::Role::Platform => Role::Platform,

@@ -62,6 +62,8 @@ pub enum ApiError {
         message: String,
         /// The dynamic parts of the message.
         metadata: Vec<(&'static str, String)>,
+        /// Fields of the request that would help, each with what is asked for; mostly empty.
+        violations: Vec<FieldViolation>,
     },
     /// The resource changed since the caller read it.
     #[error("{name} has changed since its etag was read: read it again")]
@@ -177,7 +179,8 @@ impl Problem for ApiError {
 
     fn violations(&self) -> Vec<FieldViolation> {
         match self {
-            Self::InvalidArgument { violations, .. } => violations.clone(),
+            Self::InvalidArgument { violations, .. }
+            | Self::FailedPrecondition { violations, .. } => violations.clone(),
             _ => Vec::new(),
         }
     }

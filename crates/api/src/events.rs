@@ -148,6 +148,7 @@ fn refusal(error: HandleError) -> Status {
             reason: "EVENT_GAP",
             message: format!("expected position {expected}: send from there"),
             metadata: vec![("expected_position", expected.to_string())],
+            violations: Vec::new(),
         },
         HandleError::Port(error) => error.into(),
     })

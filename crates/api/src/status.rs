@@ -167,6 +167,7 @@ mod tests {
                 reason: "QUOTE_EXPIRED",
                 message: "the quote expired".to_owned(),
                 metadata: vec![("quote", "quotes/1".to_owned())],
+                violations: Vec::new(),
             },
             ApiError::EtagMismatch { name: "cases/1".to_owned() },
             ApiError::Conflict { name: "cases/1".to_owned() },

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use redress_core::caller::Caller;
 use redress_core::id::{PolicyId, TenantId};
-use redress_core::tenant::Tenant;
+use redress_core::tenant::{ApprovalLimit, Tenant};
 use redress_proto::common::v1 as pb;
 use redress_proto::common::v1::tenant_service_server::TenantService;
 use tonic::{Request, Response, Status};
@@ -16,6 +16,7 @@ use crate::error::ApiError;
 use crate::ports::TenantDirectory;
 use crate::problem::FieldViolation;
 use crate::validate::{Valid, validated};
+use crate::{access, money};
 
 /// The wire form of a tenant.
 pub fn to_proto(tenant: &Tenant) -> pb::Tenant {
@@ -28,7 +29,27 @@ pub fn to_proto(tenant: &Tenant) -> pb::Tenant {
         support_url: tenant.support_url.clone(),
         default_policy: format!("{}/{}", PolicyId::COLLECTION, tenant.default_policy),
         version: tenant.version,
+        approval_limits: tenant.approval_limits.iter().map(limit_to_proto).collect(),
     }
+}
+
+fn limit_to_proto(limit: &ApprovalLimit) -> pb::ApprovalLimit {
+    pb::ApprovalLimit {
+        role: access::role_to_proto(limit.role).into(),
+        limit: Some(money::to_proto(limit.limit)),
+    }
+}
+
+fn limit_from_proto(at: usize, limit: &pb::ApprovalLimit) -> Result<ApprovalLimit, FieldViolation> {
+    let path = format!("approval_limits[{at}]");
+    let role = access::role(limit.role())
+        .ok_or_else(|| FieldViolation::new("role", "is not a role").under(&path))?;
+    let limit = money::required(limit.limit.as_ref(), "limit").map_err(|v| v.under(&path))?;
+    if limit.minor_units < 0 {
+        let negative = FieldViolation::new("limit.minor_units", "must not be negative");
+        return Err(negative.under(&path));
+    }
+    Ok(ApprovalLimit { role, limit })
 }
 
 /// Reads a tenant that stands at `path`; its version is not taken over.
@@ -39,6 +60,10 @@ pub fn from_proto(tenant: pb::Tenant, path: &str) -> Result<Tenant, FieldViolati
     let id = TenantId::from_resource_name(&tenant.name).map_err(|e| bad("name", e))?;
     let policy = PolicyId::from_resource_name(&tenant.default_policy)
         .map_err(|e| bad("default_policy", e))?;
+    let limits = tenant.approval_limits.iter().enumerate();
+    let approval_limits = limits
+        .map(|(at, limit)| limit_from_proto(at, limit).map_err(|violation| violation.under(path)))
+        .collect::<Result<_, _>>()?;
     Ok(Tenant {
         id,
         display_name: tenant.display_name,
@@ -47,6 +72,7 @@ pub fn from_proto(tenant: pb::Tenant, path: &str) -> Result<Tenant, FieldViolati
         sender_email: tenant.sender_email,
         support_url: tenant.support_url,
         default_policy: policy.into(),
+        approval_limits,
         version: 0,
     })
 }
@@ -137,6 +163,10 @@ mod tests {
             support_url: "https://arena.example/help".to_owned(),
             default_policy: "policies/flex".to_owned(),
             version: 77,
+            approval_limits: vec![pb::ApprovalLimit {
+                role: pb::Role::Agent.into(),
+                limit: Some(pb::Money { currency_code: "EUR".to_owned(), minor_units: 5000 }),
+            }],
         }
     }
 

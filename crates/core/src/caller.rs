@@ -26,7 +26,7 @@ pub enum Role {
     Auditor,
     /// A buyer, who sees only what is theirs.
     Customer,
-    /// One of the four services.
+    /// A service: one of the four, or another one of the same company.
     Service,
 }
 

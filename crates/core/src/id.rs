@@ -109,6 +109,8 @@ macro_rules! typed_ids {
 typed_ids! {
     /// One try to send money back on one tender; doubles as the provider's idempotency key.
     AttemptId in "attempts";
+    /// One entry of an audit log: what somebody did.
+    AuditRecordId in "auditRecords";
     /// Work that a person owns.
     CaseId in "cases";
     /// The platform's own opaque id of a buyer.

@@ -4,6 +4,7 @@
 //! depend on this one, and this one on none of them.
 
 pub mod caller;
+pub mod chain;
 pub mod clock;
 pub mod event;
 pub mod id;

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::caller::Role;
 use crate::id::TenantId;
+use crate::money::Money;
 
 /// A tenant's settings, as applied from its TOML file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +27,21 @@ pub struct Tenant {
     pub support_url: String,
     /// Id of the refund policy for orders that name none.
     pub default_policy: String,
+    /// Above which amount a refund needs a second person, by the role that asks for it. A role, or a
+    /// currency, without an entry has no limit.
+    #[serde(default)]
+    pub approval_limits: Vec<ApprovalLimit>,
     /// Rises by one with each change; 0 means not stored yet.
     #[serde(skip)]
     pub version: i64,
+}
+
+/// The most that a role refunds without a second person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalLimit {
+    /// Whose limit.
+    pub role: Role,
+    /// A refund above this amount waits for approval; 0 means every refund does.
+    pub limit: Money,
 }

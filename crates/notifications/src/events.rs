@@ -18,6 +18,8 @@ pub const SOURCE: &str = "refunds";
 
 const ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
 const REFUND_STATE_CHANGED: &str = "redress.events.v1.RefundStateChanged";
+/// The origin of a refund that was made at the provider, past Redress.
+const MADE_AT_PROVIDER: &str = "PROVIDER";
 /// The newest meaning of the payloads that this build understands.
 pub(crate) const PAYLOAD_VERSION: u16 = 1;
 
@@ -83,16 +85,19 @@ fn item_settled(event: &Event) -> Result<Fact, Undecodable> {
     })
 }
 
-/// A refund within a disruption is told by the disruption, and one that was only accepted is not
-/// told at all.
+/// A refund within a disruption is told by the disruption. One that was only accepted, that waits
+/// for approval, that is under way again or that somebody took back is not told, and neither is one that was made past
+/// Redress: whoever made it has told the customer.
 fn refund_state_changed(event: &Event) -> Result<Option<Fact>, Undecodable> {
     let payload = pb::RefundStateChanged::decode(event.payload.as_slice())?;
-    if !payload.disruption.is_empty() {
+    if !payload.disruption.is_empty() || payload.origin == MADE_AT_PROVIDER {
         return Ok(None);
     }
     let issued = payload.issued.as_ref();
     let outcome = match payload.state.as_str() {
-        "QUEUED" => return Ok(None),
+        "PENDING_APPROVAL" | "QUEUED" | "PROCESSING" | "REJECTED" | "CANCELLED" | "FAILED" => {
+            return Ok(None);
+        }
         "SUCCEEDED" => succeeded(issued)?,
         "ATTENTION" => attention(issued)?,
         other => return Err(unknown("state", other)),
@@ -231,7 +236,11 @@ mod tests {
         let read = |payload: &pb::RefundStateChanged| {
             decode(&event(REFUND_STATE_CHANGED, payload.encode_to_vec())).unwrap()
         };
-        assert_eq!(read(&refund("QUEUED")), None);
+        let untold =
+            ["PENDING_APPROVAL", "QUEUED", "PROCESSING", "REJECTED", "CANCELLED", "FAILED"];
+        for state in untold {
+            assert_eq!(read(&refund(state)), None, "{state}");
+        }
         assert!(matches!(
             read(&refund("SUCCEEDED")).unwrap().outcome,
             Outcome::Succeeded { issued } if issued == money(500)
@@ -239,6 +248,24 @@ mod tests {
         assert!(read(&refund("ATTENTION")).is_some());
         let disruption = "disruptions/d1".to_owned();
         assert_eq!(read(&pb::RefundStateChanged { disruption, ..refund("SUCCEEDED") }), None);
+    }
+
+    #[test]
+    fn a_refund_that_was_made_at_the_provider_is_not_told() {
+        let read = |origin: &str| {
+            let payload =
+                pb::RefundStateChanged { origin: origin.to_owned(), ..refund("SUCCEEDED") };
+            decode(&event(REFUND_STATE_CHANGED, payload.encode_to_vec())).unwrap()
+        };
+        assert_eq!(read("PROVIDER"), None);
+        assert!(read("").is_some(), "one that Redress made is");
+    }
+
+    #[test]
+    fn a_state_of_later_is_parked_until_somebody_says_what_to_tell() {
+        let payload = refund("A_STATE_OF_LATER").encode_to_vec();
+        let error = decode(&event(REFUND_STATE_CHANGED, payload)).unwrap_err().to_string();
+        assert!(error.starts_with("state"), "{error}");
     }
 
     #[test]

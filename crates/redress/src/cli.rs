@@ -1,10 +1,19 @@
 //! The command line: what can be asked, with an example for each.
 
+mod policies;
+mod refunds;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use redress_core::caller::Role;
+use redress_core::chain::Head;
+
+pub use policies::{AskArgs, CheckArgs, PolicyCommand};
+pub use refunds::{
+    ActArgs, GetArgs, ListRefundsArgs, PayArgs, QuoteArgs, RefundCommand, ResolveArgs,
+};
 
 /// After-sales for ticketing and travel: refunds, cases, messages and feedback.
 #[derive(Debug, Parser)]
@@ -33,9 +42,16 @@ pub enum Command {
     /// Run the payment sandbox: an HTTP server with the shape of Stripe's API and seeded faults.
     #[command(after_help = "Example: redress sandbox --listen 127.0.0.1:7410 --lost-answers 20")]
     Sandbox(SandboxArgs),
-    /// Mint an access token from the local key of `redress up`.
-    #[command(after_help = "Example: redress token --tenant arena --role platform")]
+    /// Mint an access token from the local key of `redress up`, or from a key of your own.
+    #[command(after_help = "Examples:\n  redress token --tenant arena --role platform\n  \
+                      redress token --tenant arena --role service --issuer billing --key billing.pem")]
     Token(TokenArgs),
+    /// Write the contracts as a FileDescriptorSet, from which any language's generator makes a
+    /// client.
+    #[command(after_help = "Examples:\n  redress contracts --out contracts.binpb\n  \
+                      redress contracts --list\n\n\
+                      docs/clients.md shows what to do with them in Go, Python and TypeScript.")]
+    Contracts(ContractsArgs),
     /// A tenant's settings.
     #[command(subcommand)]
     Tenant(TenantCommand),
@@ -48,6 +64,9 @@ pub enum Command {
     /// Refunds of single orders.
     #[command(subcommand)]
     Refund(RefundCommand),
+    /// The books and the audit log.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Refund every order of a cancelled event.
     #[command(
         after_help = "Examples:\n  redress cancel-event city-derby --preview --tenant arena\n  \
@@ -57,6 +76,9 @@ pub enum Command {
     /// What customers say about an event: mean, number of answers, 95 % interval.
     #[command(after_help = "Example: redress rating city-derby --tenant arena")]
     Rating(RatingArgs),
+    /// Measure what this machine gives, beside what bare code gives on it in the same run.
+    #[command(subcommand)]
+    Bench(BenchCommand),
 }
 
 /// A tenant's settings.
@@ -64,14 +86,6 @@ pub enum Command {
 pub enum TenantCommand {
     /// Apply a tenant file to all four services.
     #[command(after_help = "Example: redress tenant apply arena.toml")]
-    Apply(ApplyArgs),
-}
-
-/// Refund policies.
-#[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
-    /// Apply a policy file; a changed policy becomes its next version.
-    #[command(after_help = "Example: redress policy apply standard.toml --tenant arena")]
     Apply(ApplyArgs),
 }
 
@@ -89,23 +103,43 @@ pub enum ImportCommand {
     Csv(ImportArgs),
 }
 
-/// Refunds of single orders.
+/// The books and the audit log.
 #[derive(Debug, Subcommand)]
-pub enum RefundCommand {
-    /// Price the withdrawal from an order, or from some of its lines.
-    #[command(after_help = "Example: redress refund quote city-derby-ZQR3T --tenant arena")]
-    Quote(QuoteArgs),
-    /// Accept a quote; its amount is honoured until it expires.
+pub enum LedgerCommand {
+    /// Let the service recompute the books and compare them with everything that depends on them.
+    #[command(after_help = "Example: redress ledger check --tenant arena")]
+    Check(CallerArgs),
+    /// Recompute every hash and every sum here, from what the service lists.
     #[command(
-        after_help = "Example: redress refund pay 0198c7 --entitlement-voided --tenant arena"
+        after_help = "Keep the heads that it prints: that nothing was cut off a chain, only a head \
+                      proves that was noted elsewhere.\n\nExample: redress ledger verify --tenant \
+                      arena --expect 42:9f86d081884c7d65…"
     )]
-    Pay(PayArgs),
-    /// Show a refund with its attempts.
-    #[command(after_help = "Example: redress refund get 0198c7 --tenant arena")]
-    Get(GetArgs),
-    /// Recompute the tenant's books and compare them with the payment counters.
-    #[command(after_help = "Example: redress refund check-ledger --tenant arena")]
-    CheckLedger(CallerArgs),
+    Verify(VerifyArgs),
+    /// Show every account.
+    #[command(after_help = "Example: redress ledger balances --tenant arena")]
+    Balances(CallerArgs),
+    /// Show movements of money, by position.
+    #[command(after_help = "Example: redress ledger entries --refund 0198c7 --tenant arena")]
+    Entries(EntriesArgs),
+    /// Show what was done to money and to its rules, by position.
+    #[command(
+        after_help = "Example: redress ledger audit --resource refunds/0198c7 --tenant arena"
+    )]
+    Audit(AuditArgs),
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// CreateRefund, beside a bare tonic server that does one INSERT a call.
+    #[command(
+        after_help = "Databases are made in the folder for temporary files and removed again; to \
+                      measure another disk, set TMPDIR.\n\n\
+                      Examples:\n  redress bench unary --requests 20000\n  \
+                      redress bench unary --database postgres --concurrency 64 --json"
+    )]
+    Unary(UnaryArgs),
 }
 
 /// The four services.
@@ -246,6 +280,24 @@ pub struct TokenArgs {
     /// How long the token is valid, in seconds.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub lifetime: u32,
+    /// Sign with this key (Ed25519, PKCS#8 PEM) instead of the local one; --data is not read then.
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    pub key: Option<PathBuf>,
+    /// Whose key that is, as `auth.issuers` in the services' settings names it.
+    #[arg(long, requires = "key")]
+    pub issuer: Option<String>,
+}
+
+/// Options of `redress contracts`.
+#[derive(Debug, Args)]
+pub struct ContractsArgs {
+    /// The file to write, over what is there; without it, standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print the names of its files instead, without those below google/, which the runtimes of
+    /// most languages bring along.
+    #[arg(long, conflicts_with = "out")]
+    pub list: bool,
 }
 
 fn parse_role(text: &str) -> Result<Role, redress_core::caller::UnknownRole> {
@@ -264,6 +316,9 @@ pub struct CallerArgs {
     /// Call with this token instead of one from the local key.
     #[arg(long, env = "REDRESS_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// Who calls, in a token from the local key; decisions are recorded under this name.
+    #[arg(long = "as", env = "REDRESS_SUBJECT", default_value = "cli")]
+    pub subject: String,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -306,37 +361,40 @@ pub struct ImportArgs {
     pub caller: CallerArgs,
 }
 
-/// Options of `redress refund quote`.
+/// Options of `redress ledger verify`.
 #[derive(Debug, Args)]
-pub struct QuoteArgs {
-    /// The order's id.
-    pub order: String,
-    /// Id of a line; repeat for several. Without it, every ticket.
-    #[arg(long = "line")]
-    pub lines: Vec<String>,
+pub struct VerifyArgs {
+    /// A head of the books that was noted before: POSITION:HASH.
+    #[arg(long, value_name = "POSITION:HASH")]
+    pub expect: Option<Head>,
+    /// A head of the audit log that was noted before: POSITION:HASH.
+    #[arg(long, value_name = "POSITION:HASH")]
+    pub expect_audit: Option<Head>,
     /// In whose name, and where.
     #[command(flatten)]
     pub caller: CallerArgs,
 }
 
-/// Options of `redress refund pay`.
+/// Options of `redress ledger entries`.
 #[derive(Debug, Args)]
-pub struct PayArgs {
-    /// The quote's id.
-    pub quote: String,
-    /// Confirms that the tickets no longer open the gate.
+pub struct EntriesArgs {
+    /// Only those of this refund.
     #[arg(long)]
-    pub entitlement_voided: bool,
+    pub refund: Option<String>,
     /// In whose name, and where.
     #[command(flatten)]
     pub caller: CallerArgs,
 }
 
-/// Options of `redress refund get`.
+/// Options of `redress ledger audit`.
 #[derive(Debug, Args)]
-pub struct GetArgs {
-    /// The refund's id.
-    pub refund: String,
+pub struct AuditArgs {
+    /// Only what was done to this, by its resource name.
+    #[arg(long)]
+    pub resource: Option<String>,
+    /// Only what this subject did.
+    #[arg(long)]
+    pub actor: Option<String>,
     /// In whose name, and where.
     #[command(flatten)]
     pub caller: CallerArgs,
@@ -363,4 +421,42 @@ pub struct RatingArgs {
     /// In whose name, and where.
     #[command(flatten)]
     pub caller: CallerArgs,
+}
+
+/// Options of `redress bench unary`.
+#[derive(Debug, Args)]
+pub struct UnaryArgs {
+    /// Measured calls to each of the two servers, on each database.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub requests: u32,
+    /// Callers; each sends its next call when the one before is answered.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub concurrency: u32,
+    /// Connections that the callers share.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub connections: u32,
+    /// Rounds that the calls are spread over; in each, one server is measured after the other.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Measure on this; without it on both, as far as there is a PostgreSQL.
+    #[arg(long)]
+    pub database: Option<BenchDatabase>,
+    /// A PostgreSQL server whose user may create databases, such as postgres://me@localhost;
+    /// without it a private cluster is started from the installed binaries.
+    #[arg(long)]
+    pub postgres: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a bench runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchDatabase {
+    /// A SQLite file.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// One after the other.
+    Both,
 }

@@ -14,7 +14,7 @@ use redress_core::caller::Role;
 use redress_core::clock::{Clock as _, SystemClock};
 use redress_core::id::TenantId;
 use redress_runtime::config::DEV_ISSUER;
-use redress_runtime::token::{Claims, mint};
+use redress_runtime::token::{Claims, SigningKey, mint};
 use secrecy::SecretString;
 
 use crate::cli::{CallerArgs, ServiceName};
@@ -27,6 +27,9 @@ const TOKEN_LIFETIME: Duration = Duration::from_hours(12);
 /// How long the slowest single call may take: freezing or previewing a large event.
 const CALL_DEADLINE: Duration = Duration::from_mins(5);
 
+/// How long something is watched at most.
+const WATCH_DEADLINE: Duration = Duration::from_hours(1);
+
 /// The four services, in the name of one tenant.
 #[derive(Debug)]
 pub struct Connections {
@@ -37,11 +40,16 @@ pub struct Connections {
 impl Connections {
     /// Where `args` say, with the token they give or one that the local key signs.
     pub fn open(args: &CallerArgs) -> Result<Self> {
+        Self::open_as(args, &[Role::Platform])
+    }
+
+    /// The same, with `roles` in a token that the local key signs.
+    pub fn open_as(args: &CallerArgs, roles: &[Role]) -> Result<Self> {
         let tenant = tenant_id(&args.tenant)?;
         let home = Home::open(&args.data)?;
         let token = match &args.token {
             Some(token) => SecretString::from(token.as_str()),
-            None => platform_token(&home, &tenant)?,
+            None => local_token(&home, &tenant, roles, &args.subject, TOKEN_LIFETIME)?,
         };
         let mut places = Vec::new();
         for service in ServiceName::ALL {
@@ -78,6 +86,11 @@ impl Connections {
         Ok(self.channel(service)?.idempotent().with_deadline(CALL_DEADLINE))
     }
 
+    /// For answers that come as long as something changes.
+    pub fn streaming(&self, service: ServiceName) -> Result<TenantChannel> {
+        Ok(self.channel(service)?.with_deadline(WATCH_DEADLINE))
+    }
+
     /// All replicas of a service.
     pub fn peer(&self, service: ServiceName) -> Result<&PeerChannel> {
         self.peers.get(&service).context("the service is not connected")
@@ -106,8 +119,20 @@ pub fn local_token(
     subject: &str,
     lifetime: Duration,
 ) -> Result<SecretString> {
+    signed_token(&home.dev_key()?, DEV_ISSUER, tenant, roles, subject, lifetime)
+}
+
+/// A token that `key` signs, which the services know as `issuer`'s.
+pub fn signed_token(
+    key: &SigningKey,
+    issuer: &str,
+    tenant: &TenantId,
+    roles: &[Role],
+    subject: &str,
+    lifetime: Duration,
+) -> Result<SecretString> {
     let claims = Claims {
-        issuer: DEV_ISSUER.to_owned(),
+        issuer: issuer.to_owned(),
         audience: redress_runtime::config::AuthSettings::default().audience,
         subject: subject.to_owned(),
         tenant: tenant.clone(),
@@ -115,5 +140,5 @@ pub fn local_token(
         issued_at: SystemClock.now(),
         lifetime,
     };
-    Ok(mint(&home.dev_key()?, &claims)?)
+    Ok(mint(key, &claims)?)
 }

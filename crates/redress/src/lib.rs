@@ -3,6 +3,7 @@
 //! Invariant: only this crate reads the environment, the clock and entropy, and hands them to the
 //! services; it decides nothing about refunds itself.
 
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod connect;

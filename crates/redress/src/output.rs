@@ -3,6 +3,8 @@
 //! Invariant: with `--json`, standard output holds exactly one JSON value.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to its terminal")]
 
+use std::io::{self, IsTerminal as _, Write as _};
+
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
@@ -23,6 +25,37 @@ pub fn note(text: impl AsRef<str>) {
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// Bytes for programs, as they are; a terminal is no place for them.
+pub fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    if stdout.is_terminal() {
+        return Err(io::Error::other("standard output is a terminal, and this is no text"));
+    }
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+/// One JSON array for programs, written item by item, so that nothing long waits in memory.
+#[derive(Debug, Default)]
+pub struct JsonItems {
+    written: u64,
+}
+
+impl JsonItems {
+    /// Writes the next item.
+    pub fn push(&mut self, item: &impl Serialize) -> anyhow::Result<()> {
+        let before = if self.written == 0 { "[\n" } else { ",\n" };
+        print!("{before}  {}", serde_json::to_string(item)?);
+        self.written += 1;
+        Ok(())
+    }
+
+    /// Ends the array.
+    pub fn end(self) {
+        println!("{}", if self.written == 0 { "[]" } else { "\n]" });
+    }
 }
 
 /// A table whose columns from the second on are figures.

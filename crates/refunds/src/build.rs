@@ -12,6 +12,7 @@ use redress_core::clock::Clock;
 use redress_core::id::Ids;
 use redress_proto::common::v1::tenant_service_server::TenantServiceServer;
 use redress_proto::refunds::v1::disruption_service_server::DisruptionServiceServer;
+use redress_proto::refunds::v1::ledger_service_server::LedgerServiceServer;
 use redress_proto::refunds::v1::order_service_server::OrderServiceServer;
 use redress_proto::refunds::v1::policy_service_server::PolicyServiceServer;
 use redress_proto::refunds::v1::refund_service_server::RefundServiceServer;
@@ -20,14 +21,14 @@ use redress_store::pump::EventPump;
 use redress_store::relay::RelaySettings;
 use redress_store::{Database, Tenants};
 
-use crate::app::{Connections, Refunds};
+use crate::app::{Connections, RefundWriter, Refunds};
 use crate::config::{ConfigProblems, RefundsConfig, RefundsSettings};
-use crate::grpc::{DisruptionGrpc, OrderGrpc, PolicyGrpc, RefundGrpc};
+use crate::grpc::{DisruptionGrpc, LedgerGrpc, OrderGrpc, PolicyGrpc, RefundGrpc};
 use crate::provider::SharedProvider;
 use crate::provider::stripe::{StripeConnector, StripeSetupError};
 use crate::store;
-use crate::webhook::{WebhookBindError, WebhookServer};
-use crate::worker::{self, WorkSignals, Workshop};
+use crate::webhook::{WebhookBindError, WebhookDeps, WebhookServer};
+use crate::worker::{self, Chainer, WorkSignals, Workshop};
 
 /// What one chunk of orders may weigh.
 const MAX_CHUNK_BYTES: usize = 4 * 1024 * 1024;
@@ -70,16 +71,10 @@ pub async fn build(config: &RefundsConfig, deps: Deps) -> Result<Service, BuildE
     let Deps { database, clock, ids, subscribers } = deps;
     let signals = WorkSignals::default();
     let store = store::open(database.clone());
-    let webhooks = match &settings.webhooks {
-        Some(webhooks) => {
-            let (store, signals, clock) = (Arc::clone(&store), signals.clone(), Arc::clone(&clock));
-            Some(WebhookServer::bind(webhooks, store, signals, clock).await?)
-        }
-        None => None,
-    };
     let tenants: Arc<dyn TenantDirectory> =
         Arc::new(Tenants::new(database.clone(), Arc::clone(&clock)));
     let app = Refunds {
+        writer: RefundWriter::new(Arc::clone(&store), Arc::clone(&ids)),
         store: Arc::clone(&store),
         tenants,
         connections: Arc::new(Connections::of(&providers)),
@@ -87,6 +82,26 @@ pub async fn build(config: &RefundsConfig, deps: Deps) -> Result<Service, BuildE
         ids: Arc::clone(&ids),
         signals: signals.clone(),
         quote_validity: settings.quote_validity,
+    };
+    let webhooks = match &settings.webhooks {
+        Some(webhooks) => {
+            let deps = WebhookDeps {
+                providers: providers.clone(),
+                foreign: Arc::new(app.clone()),
+                store: Arc::clone(&store),
+                signals: signals.clone(),
+                clock: Arc::clone(&clock),
+            };
+            Some(WebhookServer::bind(webhooks, deps).await?)
+        }
+        None => None,
+    };
+    let chainer = Chainer {
+        database: database.clone(),
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        holder: ids.next_id(),
+        poll: settings.worker.poll,
     };
     let pump = EventPump {
         source: store::SCHEMA.service.to_owned(),
@@ -100,6 +115,10 @@ pub async fn build(config: &RefundsConfig, deps: Deps) -> Result<Service, BuildE
     let mut service = serve(app)
         .work(Worker::new("refund workers", move |stop| async move {
             worker::run(workshop, &providers, stop).await;
+            Ok(())
+        }))
+        .work(Worker::new("refund chains", move |stop| async move {
+            chainer.run(stop).await;
             Ok(())
         }))
         .work(Worker::new("refund events", move |stop| async move {
@@ -129,12 +148,14 @@ fn serve(app: Refunds) -> Service {
         .max_decoding_message_size(MAX_CHUNK_BYTES);
     let policies = PolicyServiceServer::new(PolicyGrpc::new(app.clone()));
     let disruptions = DisruptionServiceServer::new(DisruptionGrpc::new(app.clone()));
+    let ledger = LedgerServiceServer::new(LedgerGrpc::new(app.clone()));
     let tenants = TenantServiceServer::new(TenantGrpc::new(Arc::clone(&app.tenants)));
     let refunds = RefundServiceServer::new(RefundGrpc::new(app));
     Service::new(store::SCHEMA.service)
         .serve(orders.max_encoding_message_size(MAX_SEND_BYTES))
         .serve(policies.max_encoding_message_size(MAX_SEND_BYTES))
         .serve(refunds.max_encoding_message_size(MAX_SEND_BYTES))
+        .serve(ledger.max_encoding_message_size(MAX_SEND_BYTES))
         .serve(disruptions.max_encoding_message_size(MAX_SEND_BYTES))
         .serve(tenants.max_encoding_message_size(MAX_SEND_BYTES))
 }

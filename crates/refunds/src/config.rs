@@ -5,15 +5,13 @@
 
 mod problem;
 mod secret;
+mod stripe;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use crate::provider::ProviderTerms;
 use crate::provider::stripe::StripeSettings;
 use crate::store::ItemTerms;
 use crate::webhook::WebhookSettings;
@@ -21,6 +19,7 @@ use crate::worker::WorkerSettings;
 
 use problem::Checker;
 pub use problem::{ConfigProblem, ConfigProblems};
+pub use stripe::StripeConfig;
 
 /// Settings as written in a file or the environment; everything has a default.
 #[derive(Debug, Clone, Deserialize)]
@@ -59,47 +58,6 @@ pub struct ProvidersConfig {
     pub stripe: Option<StripeConfig>,
 }
 
-/// An account at Stripe.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StripeConfig {
-    /// Where the API is; `https://api.stripe.com` when not given.
-    pub base_url: String,
-    /// The secret or restricted key; mostly given in the environment.
-    pub secret_key: Option<SecretString>,
-    /// A file that holds the key, instead of `secret_key`.
-    pub secret_key_file: Option<PathBuf>,
-    /// The signing secret of the webhook endpoint, `whsec_...`; no webhooks when not given.
-    pub webhook_secret: Option<SecretString>,
-    /// A file that holds the signing secret, instead of `webhook_secret`.
-    pub webhook_secret_file: Option<PathBuf>,
-    /// How long one call may take, connection included; 20 000 when not given.
-    pub timeout_ms: u64,
-    /// How long after sending a refund may be missing from Stripe's lists; 10 000 when not given.
-    pub visibility_window_ms: u64,
-    /// Calls under way at once; 32 when not given.
-    pub concurrency: usize,
-    /// How long customers wait for the money at most, in civil days; 14 when not given, because
-    /// Stripe says 5 to 10 business days (docs.stripe.com/refunds).
-    pub arrival_days: u64,
-}
-
-impl Default for StripeConfig {
-    fn default() -> Self {
-        Self {
-            base_url: "https://api.stripe.com".to_owned(),
-            secret_key: None,
-            secret_key_file: None,
-            webhook_secret: None,
-            webhook_secret_file: None,
-            timeout_ms: 20_000,
-            visibility_window_ms: 10_000,
-            concurrency: 32,
-            arrival_days: 14,
-        }
-    }
-}
-
 /// The ingress for webhooks.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -123,6 +81,9 @@ pub struct WorkerConfig {
     /// How soon an accepted refund is looked up, the pause doubling from then on; 5 000 when not
     /// given.
     pub check_first_ms: u64,
+    /// How long the outcome of an attempt may stay unclear before a person is asked; 900 000 when
+    /// not given.
+    pub ask_person_after_ms: u64,
 }
 
 impl Default for WorkerConfig {
@@ -133,6 +94,7 @@ impl Default for WorkerConfig {
             look_up_first_ms: 1_000,
             look_up_cap_ms: 300_000,
             check_first_ms: 5_000,
+            ask_person_after_ms: 900_000,
         }
     }
 }
@@ -158,9 +120,9 @@ impl RefundsConfig {
         let pay_within =
             check.range("cancellation_pay_within_days", self.cancellation_pay_within_days, 1..=365);
         let stripe = self.providers.stripe.as_ref();
-        let webhook_secret = stripe.and_then(|stripe| stripe.webhook_secret(&mut check));
         let stripe = stripe.map(|stripe| stripe.resolve(&mut check));
-        let webhooks = self.webhooks.resolve(webhook_secret, &mut check);
+        let signed = stripe.as_ref().is_some_and(|stripe| !stripe.webhook_secrets.is_empty());
+        let webhooks = self.webhooks.resolve(signed, &mut check);
         let item_terms = ItemTerms {
             pay_within: days(pay_within),
             arrival: stripe.as_ref().map(|stripe| stripe.terms.arrival),
@@ -171,68 +133,18 @@ impl RefundsConfig {
     }
 }
 
-impl StripeConfig {
-    fn resolve(&self, check: &mut Checker) -> StripeSettings {
-        let key = |name: &str| format!("providers.stripe.{name}");
-        let secret_key = secret::read(
-            check,
-            &key("secret_key"),
-            self.secret_key.as_ref(),
-            self.secret_key_file.as_deref(),
-        );
-        if secret_key.is_none() && self.secret_key.is_none() && self.secret_key_file.is_none() {
-            check.problem(key("secret_key"), "is missing: give it, or secret_key_file");
-        }
-        let secret_key = secret_key.unwrap_or_default();
-        let is_https = self.base_url.starts_with("https://");
-        if !is_https && !self.base_url.starts_with("http://") {
-            check.problem(key("base_url"), "expected https://<host>, like https://api.stripe.com");
-        } else if !is_https && is_live(&secret_key) {
-            check.problem(key("base_url"), "a live key is sent over https:// only");
-        }
-        let millis = |check: &mut Checker, name: &str, value: u64, most: u64| {
-            Duration::from_millis(check.range(&key(name), value, 1..=most))
-        };
-        let terms = ProviderTerms {
-            visibility_window: millis(
-                check,
-                "visibility_window_ms",
-                self.visibility_window_ms,
-                86_400_000,
-            ),
-            timeout: millis(check, "timeout_ms", self.timeout_ms, 120_000),
-            arrival: days(check.range(&key("arrival_days"), self.arrival_days, 1..=90)),
-            concurrency: check.range(&key("concurrency"), self.concurrency, 1..=1_024),
-        };
-        StripeSettings { base_url: self.base_url.clone(), secret_key, terms }
-    }
-
-    fn webhook_secret(&self, check: &mut Checker) -> Option<SecretString> {
-        secret::read(
-            check,
-            "providers.stripe.webhook_secret",
-            self.webhook_secret.as_ref(),
-            self.webhook_secret_file.as_deref(),
-        )
-    }
-}
-
 impl WebhooksConfig {
-    fn resolve(
-        &self,
-        secret: Option<SecretString>,
-        check: &mut Checker,
-    ) -> Option<WebhookSettings> {
-        match (self.listen, secret) {
-            (Some(listen), Some(stripe_secret)) => Some(WebhookSettings { listen, stripe_secret }),
-            (None, Some(_)) => {
-                let reason = "is missing: providers.stripe.webhook_secret needs a port to listen \
-                              on, such as 0.0.0.0:8080";
-                check.problem("webhooks.listen", reason);
-                None
-            }
-            (_, None) => None,
+    /// The ingress, when any provider's webhooks are `signed`.
+    fn resolve(&self, signed: bool, check: &mut Checker) -> Option<WebhookSettings> {
+        if !signed {
+            return None;
         }
+        if self.listen.is_none() {
+            let reason = "is missing: providers.stripe.webhook_secret needs a port to listen on, \
+                          such as 0.0.0.0:8080";
+            check.problem("webhooks.listen", reason);
+        }
+        self.listen.map(|listen| WebhookSettings { listen })
     }
 }
 
@@ -247,6 +159,11 @@ impl WorkerConfig {
             look_up_first: millis("look_up_first_ms", self.look_up_first_ms, 3_600_000),
             look_up_cap: millis("look_up_cap_ms", self.look_up_cap_ms, 86_400_000),
             check_first: millis("check_first_ms", self.check_first_ms, 3_600_000),
+            ask_person_after: millis(
+                "ask_person_after_ms",
+                self.ask_person_after_ms,
+                7 * 86_400_000,
+            ),
             item_terms,
         }
     }
@@ -254,12 +171,6 @@ impl WorkerConfig {
 
 fn days(count: u64) -> Duration {
     Duration::from_hours(24 * count)
-}
-
-/// Whether a key moves real money.
-fn is_live(key: &SecretString) -> bool {
-    let key = key.expose_secret();
-    key.starts_with("sk_live_") || key.starts_with("rk_live_")
 }
 
 #[cfg(test)]

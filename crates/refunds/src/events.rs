@@ -8,10 +8,11 @@ use prost::Message;
 use redress_api::money;
 use redress_core::clock::Timestamp;
 use redress_core::event::NewEvent;
-use redress_core::id::{DisruptionId, IdSource, RefundId};
+use redress_core::id::{DisruptionId, IdSource, OrderId, RefundId};
 use redress_proto::events::v1 as pb;
 
 use crate::domain::fact::{Amounts, Fact, FactKind, Needs};
+use crate::domain::refund::Origin;
 
 /// Version of the meaning of every payload.
 const PAYLOAD_VERSION: u16 = 1;
@@ -20,6 +21,8 @@ const REFUND_STATE_CHANGED: &str = "redress.events.v1.RefundStateChanged";
 const DISRUPTION_STATE_CHANGED: &str = "redress.events.v1.DisruptionStateChanged";
 const DISRUPTION_ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
 const PAYMENT_OVERDRAWN: &str = "redress.events.v1.PaymentOverdrawn";
+const REFUND_AMBIGUOUS: &str = "redress.events.v1.ProviderRefundAmbiguous";
+const LINE_OVER_REFUNDED: &str = "redress.events.v1.LineOverRefunded";
 
 /// The event that announces `fact`, which became true at `now`.
 pub fn encode(fact: &Fact, ids: &dyn IdSource, now: Timestamp) -> NewEvent {
@@ -47,6 +50,24 @@ struct Announcement {
     payload: Vec<u8>,
 }
 
+/// What happened to an order, which keeps its place among all that happened to it.
+fn of_order(event_type: &'static str, order: &OrderId, payload: &impl Message) -> Announcement {
+    Announcement { event_type, subject: order.resource_name(), payload: payload.encode_to_vec() }
+}
+
+/// The name of a disruption; empty when there is none.
+fn name_of(disruption: Option<&DisruptionId>) -> String {
+    disruption.map(DisruptionId::resource_name).unwrap_or_default()
+}
+
+/// Only what was made past Redress is told by its origin.
+const fn told_origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Provider => origin.as_str(),
+        Origin::Requested | Origin::Disruption => "",
+    }
+}
+
 fn announce(fact: &FactKind) -> Announcement {
     match fact {
         FactKind::RefundStateChanged {
@@ -54,28 +75,26 @@ fn announce(fact: &FactKind) -> Announcement {
             order,
             customer,
             disruption,
+            origin,
             state,
             amounts: Amounts { requested, issued },
             needs: Needs { reason_code, next_action },
-        } => Announcement {
-            event_type: REFUND_STATE_CHANGED,
-            subject: order.resource_name(),
-            payload: pb::RefundStateChanged {
+        } => of_order(
+            REFUND_STATE_CHANGED,
+            order,
+            &pb::RefundStateChanged {
                 refund: refund.resource_name(),
                 order: order.resource_name(),
                 customer: customer.resource_name(),
-                disruption: disruption
-                    .as_ref()
-                    .map(DisruptionId::resource_name)
-                    .unwrap_or_default(),
+                disruption: name_of(disruption.as_ref()),
                 state: state.as_str().to_owned(),
                 requested: Some(money::to_proto(*requested)),
                 issued: Some(money::to_proto(*issued)),
                 reason_code: (*reason_code).to_owned(),
                 next_action: (*next_action).to_owned(),
-            }
-            .encode_to_vec(),
-        },
+                origin: told_origin(*origin).to_owned(),
+            },
+        ),
         FactKind::DisruptionStateChanged { disruption, event, state } => Announcement {
             event_type: DISRUPTION_STATE_CHANGED,
             subject: disruption.resource_name(),
@@ -94,10 +113,10 @@ fn announce(fact: &FactKind) -> Announcement {
             outcome,
             amounts: Amounts { requested, issued },
             needs: Needs { reason_code, next_action },
-        } => Announcement {
-            event_type: DISRUPTION_ITEM_SETTLED,
-            subject: order.resource_name(),
-            payload: pb::DisruptionItemSettled {
+        } => of_order(
+            DISRUPTION_ITEM_SETTLED,
+            order,
+            &pb::DisruptionItemSettled {
                 disruption: disruption.id.resource_name(),
                 event: disruption.event.resource_name(),
                 order: order.resource_name(),
@@ -108,20 +127,45 @@ fn announce(fact: &FactKind) -> Announcement {
                 issued: Some(money::to_proto(*issued)),
                 reason_code: (*reason_code).to_owned(),
                 next_action: (*next_action).to_owned(),
-            }
-            .encode_to_vec(),
-        },
-        FactKind::PaymentOverdrawn { order, customer, payment, excess } => Announcement {
-            event_type: PAYMENT_OVERDRAWN,
-            subject: order.resource_name(),
-            payload: pb::PaymentOverdrawn {
+            },
+        ),
+        FactKind::ProviderRefundAmbiguous {
+            order,
+            customer,
+            provider,
+            provider_refund,
+            amount,
+        } => of_order(
+            REFUND_AMBIGUOUS,
+            order,
+            &pb::ProviderRefundAmbiguous {
+                order: order.resource_name(),
+                customer: customer.resource_name(),
+                provider: provider.clone(),
+                provider_refund: provider_refund.clone(),
+                amount: Some(money::to_proto(*amount)),
+            },
+        ),
+        FactKind::PaymentOverdrawn { order, customer, payment, excess } => of_order(
+            PAYMENT_OVERDRAWN,
+            order,
+            &pb::PaymentOverdrawn {
                 order: order.resource_name(),
                 customer: customer.resource_name(),
                 payment_id: payment.as_str().to_owned(),
                 excess: Some(money::to_proto(*excess)),
-            }
-            .encode_to_vec(),
-        },
+            },
+        ),
+        FactKind::LineOverRefunded { order, customer, line, excess } => of_order(
+            LINE_OVER_REFUNDED,
+            order,
+            &pb::LineOverRefunded {
+                order: order.resource_name(),
+                customer: customer.resource_name(),
+                line_id: line.clone(),
+                excess: Some(money::to_proto(*excess)),
+            },
+        ),
     }
 }
 
@@ -131,7 +175,7 @@ mod tests {
     use crate::domain::attempt::Reason;
     use crate::domain::disruption::{DisruptionState, ItemState};
     use crate::domain::refund::{DisruptionRef, RefundState};
-    use redress_core::id::{CustomerId, EventId, OrderId, PaymentId, TenantId};
+    use redress_core::id::{CustomerId, EventId, PaymentId, TenantId};
     use redress_core::money::Money;
 
     #[derive(Debug)]
@@ -166,6 +210,7 @@ mod tests {
             order: OrderId::new("ZQR3T").unwrap(),
             customer: CustomerId::new("c1").unwrap(),
             disruption: Some(DisruptionId::new("d1").unwrap()),
+            origin: Origin::Provider,
             state: RefundState::Attention,
             amounts: amounts(5390, 3000),
             needs: needs(Reason::NoConnector),
@@ -204,6 +249,25 @@ mod tests {
         }
     }
 
+    fn provider_refund_ambiguous() -> FactKind {
+        FactKind::ProviderRefundAmbiguous {
+            order: OrderId::new("ZQR3T").unwrap(),
+            customer: CustomerId::new("c1").unwrap(),
+            provider: "stripe".to_owned(),
+            provider_refund: "re_1".to_owned(),
+            amount: Money::new("EUR".parse().unwrap(), 1610).unwrap(),
+        }
+    }
+
+    fn line_over_refunded() -> FactKind {
+        FactKind::LineOverRefunded {
+            order: OrderId::new("ZQR3T").unwrap(),
+            customer: CustomerId::new("c1").unwrap(),
+            line: "p1".to_owned(),
+            excess: Money::new("EUR".parse().unwrap(), 1610).unwrap(),
+        }
+    }
+
     /// The bytes stand in hexadecimal in `tests/golden`; one file for each type and version.
     fn check_golden(kind: FactKind, golden: &str) {
         let payload = encode(&fact(kind), &OneId, Timestamp(5)).payload;
@@ -227,6 +291,27 @@ mod tests {
             include_str!("../tests/golden/disruption_item_settled.v1.hex"),
         );
         check_golden(payment_overdrawn(), include_str!("../tests/golden/payment_overdrawn.v1.hex"));
+        check_golden(
+            provider_refund_ambiguous(),
+            include_str!("../tests/golden/provider_refund_ambiguous.v1.hex"),
+        );
+        check_golden(
+            line_over_refunded(),
+            include_str!("../tests/golden/line_over_refunded.v1.hex"),
+        );
+    }
+
+    #[test]
+    fn only_a_refund_made_past_redress_names_its_origin() {
+        let origin_of = |of: Origin| {
+            let mut kind = refund_state_changed();
+            let FactKind::RefundStateChanged { origin, .. } = &mut kind else { unreachable!() };
+            *origin = of;
+            let payload = encode(&fact(kind), &OneId, Timestamp(5)).payload;
+            pb::RefundStateChanged::decode(payload.as_slice()).unwrap().origin
+        };
+        let origins = Origin::ALL.map(origin_of);
+        assert_eq!(origins, ["", "", "PROVIDER"]);
     }
 
     #[test]
@@ -237,6 +322,8 @@ mod tests {
             DISRUPTION_STATE_CHANGED,
             DISRUPTION_ITEM_SETTLED,
             PAYMENT_OVERDRAWN,
+            REFUND_AMBIGUOUS,
+            LINE_OVER_REFUNDED,
         ] {
             let message = name.rsplit('.').next().unwrap();
             assert!(pool.contains(message), "no message {message} in the contracts");
@@ -247,8 +334,14 @@ mod tests {
     #[test]
     fn everything_about_an_order_has_the_order_as_its_subject() {
         let now = Timestamp(5);
-        let facts =
-            [refund_state_changed(), disruption_item_settled(), payment_overdrawn()].map(fact);
+        let facts = [
+            refund_state_changed(),
+            disruption_item_settled(),
+            payment_overdrawn(),
+            provider_refund_ambiguous(),
+            line_over_refunded(),
+        ]
+        .map(fact);
         for event in encode_all(&facts, &OneId, now) {
             assert_eq!(event.subject, "orders/ZQR3T");
             assert_eq!((event.time, event.payload_version), (now, 1));

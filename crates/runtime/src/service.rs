@@ -79,6 +79,13 @@ impl Service {
         self
     }
 
+    /// Keeps only the background work called `name`: for a process that leaves the rest to others.
+    #[must_use]
+    pub fn only_work(mut self, name: &str) -> Self {
+        self.workers.retain(|worker| worker.name == name);
+        self
+    }
+
     /// The interfaces alone, without the server around them and without the workers: for tests that
     /// call a service over memory and bring their own caller.
     pub fn into_routes(self) -> Routes {

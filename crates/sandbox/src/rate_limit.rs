@@ -26,6 +26,17 @@ pub(crate) enum Endpoint {
 const ENDPOINTS: usize = 7;
 
 impl Endpoint {
+    /// Whether it only tells what is there.
+    fn is_read(self) -> bool {
+        matches!(
+            self,
+            Self::RetrievePaymentIntent
+                | Self::RetrieveRefund
+                | Self::ListRefunds
+                | Self::RetrieveBalance
+        )
+    }
+
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         let post = method == Method::POST;
         match path
@@ -57,6 +68,10 @@ pub(crate) struct RequestCounts {
     pub(crate) peak_refund_requests_per_s: u32,
     /// The most `POST /v1/refunds` let through in one calendar second.
     pub(crate) peak_refund_requests_admitted_per_s: u32,
+    /// `GET`s of known endpoints, refused ones included.
+    pub(crate) reads_total: u64,
+    /// The most of them received in one calendar second.
+    pub(crate) peak_reads_per_s: u32,
     /// Requests answered with 429.
     pub(crate) rate_limited_total: u64,
 }
@@ -67,6 +82,7 @@ struct Window {
     received: u32,
     admitted: u32,
     refunds_received: u32,
+    reads_received: u32,
     admitted_by_endpoint: [u32; ENDPOINTS],
     counts: RequestCounts,
 }
@@ -129,6 +145,11 @@ impl Window {
             counts.peak_refund_requests_per_s =
                 counts.peak_refund_requests_per_s.max(self.refunds_received);
         }
+        if endpoint.is_read() {
+            self.reads_received += 1;
+            counts.reads_total += 1;
+            counts.peak_reads_per_s = counts.peak_reads_per_s.max(self.reads_received);
+        }
     }
 }
 
@@ -153,6 +174,20 @@ mod tests {
         assert_eq!(counts.peak_requests_per_s, 5);
         assert_eq!(counts.peak_refund_requests_per_s, 4);
         assert_eq!(counts.peak_refund_requests_admitted_per_s, 2);
+    }
+
+    #[test]
+    fn reads_of_all_endpoints_are_counted_together() {
+        use Endpoint::{CreateRefund, ListRefunds, RetrieveBalance, RetrieveRefund, Unknown};
+        let limiter = RateLimiter::new(1, 0);
+        for endpoint in [ListRefunds, ListRefunds, RetrieveRefund, CreateRefund, Unknown] {
+            let _admitted_or_not = limiter.admit(endpoint, 0);
+        }
+        for endpoint in [RetrieveBalance, RetrieveRefund] {
+            assert!(limiter.admit(endpoint, SECOND).is_ok());
+        }
+        let counts = limiter.counts();
+        assert_eq!((counts.reads_total, counts.peak_reads_per_s), (5, 3));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use tracing::Instrument as _;
 
 use crate::error::{Cause, StoreError};
 use crate::wakeup::Wakeup;
@@ -200,7 +201,25 @@ impl PostgresDatabase {
 
     /// Begins a read committed transaction.
     pub async fn begin(&self) -> Result<PostgresTx, StoreError> {
-        Ok(self.pool.begin().await?)
+        self.begin_with("BEGIN").await
+    }
+
+    /// Begins a transaction that only reads, and sees one instant throughout.
+    pub async fn snapshot(&self) -> Result<PostgresTx, StoreError> {
+        self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+    }
+
+    /// Begins in a task of its own, which nobody drops between BEGIN and its answer: sqlx would
+    /// give the connection back to the pool inside of the transaction, and whoever gets it next
+    /// would read and write in there. A caller that is gone drops a whole transaction, which is
+    /// rolled back.
+    async fn begin_with(&self, statement: &'static str) -> Result<PostgresTx, StoreError> {
+        let pool = self.pool.clone();
+        let begun = async move { pool.begin_with(statement).await };
+        match tokio::spawn(begun.in_current_span()).await {
+            Ok(begun) => Ok(begun?),
+            Err(ended) => Err(StoreError::Unavailable(Box::new(ended))),
+        }
     }
 
     /// Commits and wakes the event workers.

@@ -6,10 +6,13 @@
 
 use redress_core::clock::Timestamp;
 use redress_core::id::TenantId;
-use sqlx::{PgConnection, SqliteConnection};
+use sqlx::{PgConnection, QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::database::Database;
 use crate::error::StoreError;
+
+/// Rows in one INSERT on SQLite, far below its limit of 32,766 parameters.
+const SQLITE_CHUNK: usize = 100;
 
 /// The constraint that `AlreadyExists` names when another request with the same id came first.
 pub const CONSTRAINT: &str = "idempotency_records_pkey";
@@ -102,10 +105,6 @@ impl Row {
 
 const FIND: &str = "SELECT fingerprint, response, created_at FROM idempotency_records \
      WHERE tenant = $1 AND method = $2 AND request_id = $3";
-const INSERT: &str = "INSERT INTO idempotency_records \
-     (tenant, method, request_id, fingerprint, response, created_at) \
-     VALUES ($1, $2, $3, $4, $5, $6)";
-
 /// The record of `key`, read through a SQLite connection.
 pub async fn find_sqlite(
     conn: &mut SqliteConnection,
@@ -134,37 +133,53 @@ pub async fn find_postgres(
     Ok(row.map(|row| row.into_record(key)))
 }
 
-/// Stores `record` in the caller's SQLite transaction.
+/// Stores `records` in the caller's SQLite transaction.
 pub async fn insert_sqlite(
     conn: &mut SqliteConnection,
-    record: &IdempotencyRecord,
+    records: &[IdempotencyRecord],
 ) -> Result<(), StoreError> {
-    sqlx::query(INSERT)
-        .bind(record.tenant.as_str())
-        .bind(&record.method)
-        .bind(&record.request_id)
-        .bind(&record.fingerprint)
-        .bind(&record.response)
-        .bind(record.created.0)
-        .execute(conn)
-        .await?;
+    for records in records.chunks(SQLITE_CHUNK) {
+        let mut insert: QueryBuilder<Sqlite> = QueryBuilder::new(
+            "INSERT INTO idempotency_records \
+             (tenant, method, request_id, fingerprint, response, created_at) ",
+        );
+        insert.push_values(records, |mut row, record| {
+            row.push_bind(record.tenant.as_str())
+                .push_bind(record.method.as_str())
+                .push_bind(record.request_id.as_str())
+                .push_bind(record.fingerprint.as_slice())
+                .push_bind(record.response.as_slice())
+                .push_bind(record.created.0);
+        });
+        insert.build().execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
-/// Stores `record` in the caller's PostgreSQL transaction. After `AlreadyExists` the transaction
-/// can only be rolled back.
+/// Stores `records` in the caller's PostgreSQL transaction, in one statement. After `AlreadyExists`
+/// the transaction can only be rolled back.
 pub async fn insert_postgres(
     conn: &mut PgConnection,
-    record: &IdempotencyRecord,
+    records: &[IdempotencyRecord],
 ) -> Result<(), StoreError> {
-    sqlx::query(INSERT)
-        .bind(record.tenant.as_str())
-        .bind(&record.method)
-        .bind(&record.request_id)
-        .bind(&record.fingerprint)
-        .bind(&record.response)
-        .bind(record.created.0)
-        .execute(conn)
-        .await?;
+    if records.is_empty() {
+        return Ok(());
+    }
+    // In the order of the keys, so that two batches wait for each other and never in a circle.
+    sqlx::query(
+        "INSERT INTO idempotency_records \
+         (tenant, method, request_id, fingerprint, response, created_at) \
+         SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], \
+         $6::bigint[]) AS r (tenant, method, request_id, fingerprint, response, created_at) \
+         ORDER BY tenant, method, request_id",
+    )
+    .bind(records.iter().map(|record| record.tenant.as_str()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.method.as_str()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.request_id.as_str()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.fingerprint.as_slice()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.response.as_slice()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.created.0).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
     Ok(())
 }

@@ -159,7 +159,7 @@ fn lost(lease: &Lease) -> StoreError {
 /// Runs `work` whenever this process holds the lease `name`, until `cancel`. `work` gets the lease
 /// and a token that is cancelled when the lease is lost or `cancel` is; when it returns, the lease
 /// is given back. Renews the lease at each third of `ttl`.
-pub(crate) async fn hold<F>(
+pub async fn hold<F>(
     claim: &Claim<'_>,
     cancel: &CancellationToken,
     work: impl Fn(Lease, CancellationToken) -> F,
@@ -198,12 +198,17 @@ pub(crate) async fn hold<F>(
 
 /// Who wants to hold what.
 #[derive(Debug)]
-pub(crate) struct Claim<'a> {
-    pub(crate) database: &'a Database,
-    pub(crate) clock: &'a dyn Clock,
-    pub(crate) name: &'a str,
-    pub(crate) holder: &'a str,
-    pub(crate) ttl: Duration,
+pub struct Claim<'a> {
+    /// Where the lease is kept.
+    pub database: &'a Database,
+    /// Dates it.
+    pub clock: &'a dyn Clock,
+    /// What is to be held.
+    pub name: &'a str,
+    /// Who holds it; unique per process and worker.
+    pub holder: &'a str,
+    /// How long a silent holder blocks others.
+    pub ttl: Duration,
 }
 
 /// Renews `lease` until `stop`; stops the work when the lease is lost, or when it ran out before

@@ -57,31 +57,48 @@ pub(crate) async fn cursors(
     Ok(by_partition(rows))
 }
 
-/// Writes a cursor, if `lease` is still held.
-pub(crate) async fn move_cursor(
+/// Writes the cursors of partitions, if `lease` is still held.
+pub(crate) async fn move_cursors(
     database: &Database,
     lease: &Lease,
     subscriber: &str,
-    partition: u16,
-    position: i64,
+    moved: &[(u16, i64)],
 ) -> Result<(), StoreError> {
-    const MOVE: &str = r#"INSERT INTO relay_cursors (subscriber, "partition", position)
-        VALUES ($1, $2, $3)
-        ON CONFLICT (subscriber, "partition") DO UPDATE SET position = excluded.position"#;
-    let partition = stored_partition(partition);
+    let (partitions, positions): (Vec<i16>, Vec<i64>) =
+        moved.iter().map(|(partition, position)| (stored_partition(*partition), *position)).unzip();
     match database {
         Database::Sqlite(database) => {
             let mut tx = database.begin().await?;
             lease::guard_sqlite(&mut tx, lease).await?;
-            let query = sqlx::query(MOVE).bind(subscriber).bind(partition).bind(position);
-            query.execute(&mut *tx).await?;
+            let moved: Vec<_> = partitions.into_iter().zip(positions).collect();
+            let moved = serde_json::to_string(&moved)
+                .map_err(|error| StoreError::Internal(error.into()))?;
+            sqlx::query(
+                r#"INSERT INTO relay_cursors (subscriber, "partition", position)
+                   SELECT $1, value->>0, value->>1 FROM json_each($2) WHERE TRUE
+                   ON CONFLICT (subscriber, "partition")
+                   DO UPDATE SET position = excluded.position"#,
+            )
+            .bind(subscriber)
+            .bind(moved)
+            .execute(&mut *tx)
+            .await?;
             tx.commit().await?;
         }
         Database::Postgres(database) => {
             let mut tx = database.begin().await?;
             lease::guard_postgres(&mut tx, lease).await?;
-            let query = sqlx::query(MOVE).bind(subscriber).bind(partition).bind(position);
-            query.execute(&mut *tx).await?;
+            sqlx::query(
+                r#"INSERT INTO relay_cursors (subscriber, "partition", position)
+                   SELECT $1, moved.* FROM unnest($2::smallint[], $3::bigint[]) AS moved
+                   ON CONFLICT (subscriber, "partition")
+                   DO UPDATE SET position = excluded.position"#,
+            )
+            .bind(subscriber)
+            .bind(partitions)
+            .bind(positions)
+            .execute(&mut *tx)
+            .await?;
             tx.commit().await?;
         }
     }

@@ -12,7 +12,6 @@ use redress_api::ports::{EventSink, SinkError};
 use redress_core::clock::Clock;
 use redress_core::event::{EventBatch, PARTITIONS};
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::Database;
@@ -63,29 +62,15 @@ pub struct Relay {
     settings: RelaySettings,
 }
 
-/// How often a partition's cursor is stored. It follows what the receiver acknowledged, because
-/// being behind only costs that the receiver skips what it has.
-const STORE_EVERY: Duration = Duration::from_millis(100);
+/// How often the cursors are stored, all in one transaction. They follow what the receiver
+/// acknowledged, because being behind only costs that the receiver skips what it has.
+const STORE_EVERY: Duration = Duration::from_millis(200);
+/// How long commits gather before the relay looks for their events: bounds its reads, and adds at
+/// most this much to an event's way.
+const LINGER: Duration = Duration::from_millis(50);
 
-/// How far one partition got.
-struct Cursor {
-    /// What the receiver acknowledged.
-    position: i64,
-    /// What the database says.
-    stored: i64,
-    /// When to store the position again.
-    due: Instant,
-}
-
-impl Cursor {
-    fn at(stored: i64) -> Self {
-        Self { position: stored, stored, due: Instant::now() + STORE_EVERY }
-    }
-
-    const fn is_ahead(&self) -> bool {
-        self.position != self.stored
-    }
-}
+/// What the receiver acknowledged of each partition since the relay began; `None` is nothing.
+type Acknowledged = [Option<i64>; PARTITIONS as usize];
 
 /// What follows from one attempt to hand a batch over.
 #[derive(Debug, PartialEq, Eq)]
@@ -128,18 +113,15 @@ impl Relay {
     /// Serves all partitions until `stop`, which also says that the lease is lost.
     async fn serve(&self, lease: Lease, stop: CancellationToken) {
         let heads = watch::Sender::new([0; PARTITIONS as usize]);
+        let acknowledged = watch::Sender::new(Acknowledged::default());
         let partitions = (0..PARTITIONS).map(|partition| {
-            let (lease, stop, heads) = (&lease, &stop, heads.subscribe());
+            let (acknowledged, stop, heads) = (&acknowledged, &stop, heads.subscribe());
             async move {
                 // A partition that fails for the database's sake starts over from its cursor.
                 let mut wait = self.settings.backoff_min;
                 while !stop.is_cancelled() {
-                    match self.serve_partition(partition, lease, heads.clone(), stop).await {
+                    match self.serve_partition(partition, acknowledged, heads.clone(), stop).await {
                         Ok(()) => break,
-                        Err(StoreError::LeaseLost { .. }) => {
-                            stop.cancel();
-                            break;
-                        }
                         Err(error) => {
                             tracing::warn!(
                                 error = &error as &dyn std::error::Error,
@@ -153,7 +135,73 @@ impl Relay {
                 }
             }
         });
-        tokio::join!(self.watch_heads(&heads, &stop), join_all(partitions));
+        let (stored, ..) = tokio::join!(
+            self.store_cursors(&acknowledged, &lease, &stop),
+            self.watch_heads(&heads, &stop),
+            join_all(partitions)
+        );
+        // The last answers came in while everything stopped.
+        let last = *acknowledged.borrow();
+        if let Err(error) = self.store(stored, last, &lease).await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the last cursors were not stored; the receiver will skip what it has"
+            );
+        }
+    }
+
+    /// Stores how far each partition got, now and then, until `stop`; returns what it stored last.
+    async fn store_cursors(
+        &self,
+        acknowledged: &watch::Sender<Acknowledged>,
+        lease: &Lease,
+        stop: &CancellationToken,
+    ) -> Acknowledged {
+        let mut stored = Acknowledged::default();
+        let mut changes = acknowledged.subscribe();
+        let mut wait = self.settings.backoff_min;
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = changes.changed() => pause(STORE_EVERY, stop).await,
+            }
+            let now = *changes.borrow_and_update();
+            match self.store(stored, now, lease).await {
+                Ok(()) => {
+                    stored = now;
+                    wait = self.settings.backoff_min;
+                }
+                Err(StoreError::LeaseLost { .. }) => stop.cancel(),
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the relay cannot store its cursors; trying again"
+                    );
+                    changes.mark_changed();
+                    pause(wait, stop).await;
+                    wait = (wait * 2).min(self.settings.backoff_max);
+                }
+            }
+        }
+        stored
+    }
+
+    /// Stores the cursors in which `now` differs from what is `stored`.
+    async fn store(
+        &self,
+        stored: Acknowledged,
+        now: Acknowledged,
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        let partitions = (0..PARTITIONS).zip(stored.into_iter().zip(now));
+        let moved: Vec<(u16, i64)> = partitions
+            .filter(|(_, (stored, now))| stored != now)
+            .filter_map(|(partition, (_, now))| Some((partition, now?)))
+            .collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        log::move_cursors(&self.database, lease, &self.subscriber, &moved).await
     }
 
     /// Publishes the log's heads whenever positions were given, and at each safety poll.
@@ -172,7 +220,7 @@ impl Relay {
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                _ = stamped.changed() => {}
+                _ = stamped.changed() => pause(LINGER, stop).await,
                 () = tokio::time::sleep(self.settings.safety_poll) => {}
             }
         }
@@ -181,29 +229,29 @@ impl Relay {
     async fn serve_partition(
         &self,
         partition: u16,
-        lease: &Lease,
+        acknowledged: &watch::Sender<Acknowledged>,
         mut heads: watch::Receiver<Positions>,
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
         let slot = usize::from(partition);
-        let mut cursor = Cursor::at(log::cursors(&self.database, &self.subscriber).await?[slot]);
+        let reached = acknowledged.borrow()[slot];
+        let mut cursor = match reached {
+            Some(position) => position,
+            None => log::cursors(&self.database, &self.subscriber).await?[slot],
+        };
         let mut backoff = self.settings.backoff_min;
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep_until(cursor.due), if cursor.is_ahead() => {
-                    self.store(&mut cursor, partition, lease).await?;
-                    continue;
-                }
-                Ok(()) = has_more(&mut heads, slot, cursor.position) => {}
+                Ok(()) = has_more(&mut heads, slot, cursor) => {}
             }
             let limit = i64::from(self.settings.batch);
-            let events = log::read(&self.database, partition, cursor.position, limit).await?;
+            let events = log::read(&self.database, partition, cursor, limit).await?;
             if events.is_empty() {
                 // The log was cut beyond the cursor; nothing there can be handed over.
                 tracing::error!(
                     relay.partition = partition,
-                    relay.position = cursor.position,
+                    relay.position = cursor,
                     "events between the subscriber's cursor and the log's head are gone"
                 );
                 pause(self.settings.backoff_max, stop).await;
@@ -215,11 +263,9 @@ impl Relay {
                 answer = self.sink.deliver(&batch) => answer,
             };
             match self.judge(&batch, answer).await? {
-                Step::MoveTo(position) if position != cursor.position => {
-                    cursor.position = position;
-                    if Instant::now() >= cursor.due {
-                        self.store(&mut cursor, partition, lease).await?;
-                    }
+                Step::MoveTo(position) if position != cursor => {
+                    cursor = position;
+                    acknowledged.send_modify(|reached| reached[slot] = Some(position));
                     backoff = self.settings.backoff_min;
                 }
                 Step::Wait(time) => pause(time, stop).await,
@@ -229,18 +275,6 @@ impl Relay {
                 }
             }
         }
-        if cursor.is_ahead() { self.store(&mut cursor, partition, lease).await } else { Ok(()) }
-    }
-
-    async fn store(
-        &self,
-        cursor: &mut Cursor,
-        partition: u16,
-        lease: &Lease,
-    ) -> Result<(), StoreError> {
-        let position = cursor.position;
-        log::move_cursor(&self.database, lease, &self.subscriber, partition, position).await?;
-        *cursor = Cursor::at(position);
         Ok(())
     }
 

@@ -28,8 +28,8 @@ pub const LEASE: &str = "sequencer";
 /// The most rows of one stamping transaction.
 pub const BATCH: i64 = 5_000;
 /// How long the sequencer lets commits gather before it stamps them: bounds its own commits to
-/// 200 a second and adds at most this much to an event's way.
-pub(crate) const LINGER: Duration = Duration::from_millis(5);
+/// 50 a second and adds at most this much to an event's way.
+pub(crate) const LINGER: Duration = Duration::from_millis(20);
 /// The PostgreSQL channel on which stamped events are announced to other replicas.
 pub(crate) const STAMPED_CHANNEL: &str = "redress_stamped";
 

@@ -33,13 +33,14 @@ struct TenantRow {
     sender_email: String,
     support_url: String,
     default_policy: String,
+    approval_limits: String,
 }
 
 const CURRENT: &str = "SELECT version, display_name, locales, time_zone, sender_email, \
-     support_url, default_policy FROM tenants WHERE tenant = $1 ORDER BY version DESC LIMIT 1";
+     support_url, default_policy, approval_limits FROM tenants WHERE tenant = $1 ORDER BY version DESC LIMIT 1";
 const INSERT: &str = "INSERT INTO tenants (tenant, version, display_name, locales, time_zone, \
-     sender_email, support_url, default_policy, applied_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+     sender_email, support_url, default_policy, approval_limits, applied_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 impl Tenants {
     /// The directory in `database`; `clock` dates the versions.
@@ -56,7 +57,9 @@ impl Tenants {
                 sqlx::query_as(CURRENT).bind(id.as_str()).fetch_optional(&database.pool).await?
             }
         };
-        Ok(row.map(|row| Tenant {
+        let Some(row) = row else { return Ok(None) };
+        let corrupt = |_| StoreError::corrupt("tenants", "approval_limits", id.as_str());
+        Ok(Some(Tenant {
             id: id.clone(),
             display_name: row.display_name,
             locales: row.locales.split(' ').map(str::to_owned).collect(),
@@ -64,6 +67,7 @@ impl Tenants {
             sender_email: row.sender_email,
             support_url: row.support_url,
             default_policy: row.default_policy,
+            approval_limits: serde_json::from_str(&row.approval_limits).map_err(corrupt)?,
             version: row.version,
         }))
     }
@@ -71,6 +75,8 @@ impl Tenants {
     async fn insert(&self, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
         // A language tag has no blanks, so they can stand between them.
         let locales = tenant.locales.join(" ");
+        let limits = serde_json::to_string(&tenant.approval_limits)
+            .map_err(|cause| StoreError::Internal(Box::new(cause)))?;
         match &self.database {
             Database::Sqlite(database) => {
                 sqlx::query(INSERT)
@@ -82,6 +88,7 @@ impl Tenants {
                     .bind(&tenant.sender_email)
                     .bind(&tenant.support_url)
                     .bind(&tenant.default_policy)
+                    .bind(&limits)
                     .bind(now.0)
                     .execute(&database.write)
                     .await?;
@@ -96,6 +103,7 @@ impl Tenants {
                     .bind(&tenant.sender_email)
                     .bind(&tenant.support_url)
                     .bind(&tenant.default_policy)
+                    .bind(&limits)
                     .bind(now.0)
                     .execute(&database.pool)
                     .await?;

@@ -39,7 +39,8 @@ impl Wakeup {
         self.stamped.send_replace(());
     }
 
-    pub(crate) fn on_committed(&self) -> watch::Receiver<()> {
+    /// Sees a change whenever this process has committed.
+    pub fn on_committed(&self) -> watch::Receiver<()> {
         self.committed.subscribe()
     }
 
@@ -47,7 +48,8 @@ impl Wakeup {
         self.announced.subscribe()
     }
 
-    pub(crate) fn on_stamped(&self) -> watch::Receiver<()> {
+    /// Sees a change whenever any process' events got their positions.
+    pub fn on_stamped(&self) -> watch::Receiver<()> {
         self.stamped.subscribe()
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! Invariant: it is empty at first, nobody else sees it, and it is gone with its handle.
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use redress_local_postgres::Cluster;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
-use crate::postgres::{self, Cluster};
+use crate::postgres;
 
 /// The kind of database that a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,14 +67,6 @@ impl TestDatabase {
     /// Its URL, as services are configured with.
     pub fn url(&self) -> &str {
         &self.url
-    }
-}
-
-impl Cluster {
-    async fn execute(&self, statement: String) -> Result<(), sqlx::Error> {
-        let mut admin = PgConnection::connect(&self.url("postgres")).await?;
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await?;
-        admin.close().await
     }
 }
 

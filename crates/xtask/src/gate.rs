@@ -110,7 +110,7 @@ fn run_tests(workspace: &Workspace, sqlite_only: bool) -> Result<Outcome> {
     // Every failure at once: a run in CI is too long to learn of them one by one.
     others.args(["test", "--workspace", "--locked", "--tests", "--no-fail-fast"]);
     if in_ci() {
-        others.env("REDRESS_REQUIRE_POSTGRES", "1");
+        others.env("REDRESS_REQUIRE_POSTGRES", "1").env("REDRESS_REQUIRE_CLIENTS", "1");
     }
     if sqlite_only {
         println!("without PostgreSQL: tests whose name contains `postgres` are left out");
@@ -125,7 +125,8 @@ pub(crate) fn missing(tool: &str, install: &str) -> Outcome {
     Outcome::NotRun(format!("{tool} is not installed; install it with `{install}`"))
 }
 
-fn cargo(workspace: &Workspace) -> Command {
+/// Cargo, at the root.
+pub(crate) fn cargo(workspace: &Workspace) -> Command {
     let mut command = Command::new(shell::cargo());
     command.current_dir(&workspace.root);
     command

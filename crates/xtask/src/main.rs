@@ -9,6 +9,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "a binary: reads the environment and the clock")]
 
+mod clients;
 mod deny;
 mod gate;
 mod migration;
@@ -69,6 +70,13 @@ enum Command {
         #[arg(long, value_name = "COMMIT", conflicts_with = "install")]
         against: Option<String>,
     },
+    /// Runs the clients in other languages, generated from the contracts, against the services.
+    #[command(after_help = "Examples:\n  cargo xtask clients --install\n  cargo xtask clients")]
+    Clients {
+        /// Installs what they need with pip and npm, below the target folder, and does nothing else.
+        #[arg(long)]
+        install: bool,
+    },
     /// Checks licences, bans, duplicates, sources and advisories with cargo-deny.
     #[command(after_help = "Example: cargo xtask deny")]
     Deny {
@@ -119,6 +127,8 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Tidy => tidy::run(&workspace).map(|()| Outcome::Done),
         Command::Proto { install: true, .. } => proto::install(&workspace),
         Command::Proto { against, .. } => proto::run(&workspace, against.as_deref()),
+        Command::Clients { install: true } => clients::install(&workspace),
+        Command::Clients { install: false } => clients::run(&workspace),
         Command::Deny { advisories } => deny::run(&workspace, &advisories),
         Command::Test { sqlite_only } => gate::test(&workspace, sqlite_only),
         Command::Migration { service, verb_noun } => {

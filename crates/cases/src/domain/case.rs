@@ -1,13 +1,13 @@
 //! The case: work that a person owns.
 //!
-//! Invariant: a case is resolved once, and then carries what was done and by whom; every change
-//! raises its version by one.
+//! Invariant: a person resolves a case once, and then it carries what was done and by whom for
+//! good; one that closed by itself can open again. Every change raises the version by one.
 
 use redress_core::clock::Timestamp;
 use redress_core::id::{CaseId, CustomerId, DisruptionId, OrderId, TenantId};
 use redress_core::money::Money;
 
-use super::attention::{Attention, Origin};
+use super::attention::{Attention, Ending, Origin};
 use super::state::{NotOpen, State, Trigger};
 
 /// What was done about a case, and by whom.
@@ -15,9 +15,14 @@ use super::state::{NotOpen, State, Trigger};
 pub struct Resolution {
     /// What was done, in a sentence.
     pub text: String,
-    /// The subject of the credential that closed the case.
+    /// The subject of the credential that closed the case; `redress` when it closed by itself.
     pub resolver: String,
+    /// Whether it closed by itself. A person's subject may be `redress` as well.
+    pub by_itself: bool,
 }
+
+/// The resolver of a case that closed by itself.
+const ITSELF: &str = "redress";
 
 /// Work that a person owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +41,7 @@ pub struct Case {
     pub reason_code: String,
     /// What that person should do next, UPPER_SNAKE.
     pub next_action: String,
-    /// What was to be paid less what has been paid, when the case opened.
+    /// What was to be paid less what has been paid, when the case last opened.
     pub outstanding: Money,
     /// What was done; `None` while the case is open.
     pub resolution: Option<Resolution>,
@@ -69,10 +74,43 @@ impl Case {
 
     /// Where the case stands.
     pub const fn state(&self) -> State {
-        match self.resolution {
+        match &self.resolution {
             None => State::Open,
+            Some(resolution) if resolution.by_itself => State::Settled,
             Some(_) => State::Resolved,
         }
+    }
+
+    /// Hears that a person is needed, again. Opens a case that closed by itself, with what is the
+    /// matter now; returns whether that changed anything.
+    pub fn raise(&mut self, attention: Attention, now: Timestamp) -> bool {
+        let before = self.state();
+        if before == State::Open || before.after(Trigger::AttentionRaised) != Ok(State::Open) {
+            return false;
+        }
+        self.reason_code = attention.reason_code;
+        self.next_action = attention.next_action;
+        self.outstanding = attention.outstanding;
+        self.change(None, now);
+        true
+    }
+
+    /// Hears that what it is about needs nobody any more. Closes an open case; returns whether that
+    /// changed anything.
+    pub fn settle(&mut self, ending: Ending, now: Timestamp) -> bool {
+        let before = self.state();
+        if before == State::Settled || before.after(Trigger::Settle) != Ok(State::Settled) {
+            return false;
+        }
+        let (text, resolver) = (ending.text().to_owned(), ITSELF.to_owned());
+        self.change(Some(Resolution { text, resolver, by_itself: true }), now);
+        true
+    }
+
+    fn change(&mut self, resolution: Option<Resolution>, now: Timestamp) {
+        self.resolution = resolution;
+        self.updated = now;
+        self.version += 1;
     }
 
     /// Closes the case with what was done about it.
@@ -101,8 +139,8 @@ mod tests {
 
     use super::*;
 
-    fn open_case() -> Case {
-        let attention = Attention {
+    fn attention() -> Attention {
+        Attention {
             tenant: TenantId::new("arena").unwrap(),
             origin: Origin::Refund { refund: RefundId::new("r1").unwrap(), disruption: None },
             order: OrderId::new("o1").unwrap(),
@@ -110,12 +148,15 @@ mod tests {
             outstanding: Money::new("EUR".parse().unwrap(), 600).unwrap(),
             reason_code: "NO_CONNECTOR".to_owned(),
             next_action: "PAY_BY_HAND".to_owned(),
-        };
-        Case::open(attention, CaseId::new("k1").unwrap(), Timestamp(7))
+        }
+    }
+
+    fn open_case() -> Case {
+        Case::open(attention(), CaseId::new("k1").unwrap(), Timestamp(7))
     }
 
     fn resolution(text: &str) -> Resolution {
-        Resolution { text: text.to_owned(), resolver: "agent-1".to_owned() }
+        Resolution { text: text.to_owned(), resolver: "agent-1".to_owned(), by_itself: false }
     }
 
     #[test]
@@ -138,5 +179,35 @@ mod tests {
         let case = open_case().resolve(resolution("first"), Timestamp(9)).unwrap();
         let refused = case.resolve(resolution("second"), Timestamp(10));
         assert_eq!(refused, Err(NotOpen { state: State::Resolved }));
+    }
+
+    #[test]
+    fn a_case_closes_by_itself_and_opens_again_with_what_is_the_matter_then() {
+        let mut case = open_case();
+        assert!(!case.raise(attention(), Timestamp(8)), "it is open");
+        assert!(case.settle(Ending::TriedAgain, Timestamp(9)));
+        assert!(!case.settle(Ending::Succeeded, Timestamp(10)), "it is closed");
+        assert_eq!((case.state(), case.version, case.updated), (State::Settled, 2, Timestamp(9)));
+        let done = case.resolution.clone().unwrap();
+        assert_eq!((&*done.text, &*done.resolver), (Ending::TriedAgain.text(), "redress"));
+        let refused = case.clone().resolve(resolution("late"), Timestamp(10));
+        assert_eq!(refused, Err(NotOpen { state: State::Settled }));
+
+        let again = Attention { reason_code: "PROVIDER_REFUSED".to_owned(), ..attention() };
+        assert!(case.raise(again, Timestamp(11)));
+        assert_eq!((case.state(), case.version, case.updated), (State::Open, 3, Timestamp(11)));
+        assert_eq!((&*case.reason_code, case.resolution), ("PROVIDER_REFUSED", None));
+    }
+
+    #[test]
+    fn what_a_person_resolved_stays_whatever_is_told_later() {
+        let mut case = open_case().resolve(resolution("paid by transfer"), Timestamp(9)).unwrap();
+        let resolved = case.clone();
+        assert!(!case.settle(Ending::Succeeded, Timestamp(10)));
+        assert!(!case.raise(attention(), Timestamp(11)));
+        assert_eq!(case, resolved);
+        let by_namesake = Resolution { resolver: "redress".to_owned(), ..resolution("by hand") };
+        let mut case = open_case().resolve(by_namesake, Timestamp(9)).unwrap();
+        assert!(!case.raise(attention(), Timestamp(11)), "a person of that name is a person");
     }
 }

@@ -4,4 +4,5 @@
 
 pub mod attention;
 pub mod case;
+pub mod intake;
 pub mod state;

@@ -23,6 +23,8 @@ pub(super) fn case(case: &Case) -> pb::Case {
         .as_ref()
         .map(|done| (done.text.clone(), done.resolver.clone()))
         .unwrap_or_default();
+    let parts = case.origin.parts();
+    let (provider, provider_refund) = parts.provider_refund.unwrap_or_default();
     pb::Case {
         etag: etag::etag(&name, case.version),
         name,
@@ -31,13 +33,16 @@ pub(super) fn case(case: &Case) -> pb::Case {
         next_action: case.next_action.clone(),
         order: case.order.resource_name(),
         customer: case.customer.resource_name(),
-        refund: case.origin.refund().map(RefundId::resource_name).unwrap_or_default(),
-        disruption: case.origin.disruption().map(DisruptionId::resource_name).unwrap_or_default(),
+        refund: parts.refund.as_ref().map(RefundId::resource_name).unwrap_or_default(),
+        disruption: parts.disruption.as_ref().map(DisruptionId::resource_name).unwrap_or_default(),
         outstanding: Some(money::to_proto(case.outstanding)),
         create_time: Some(time::to_proto(case.created)),
         update_time: Some(time::to_proto(case.updated)),
         resolution,
         resolver,
+        line_id: parts.line.unwrap_or_default(),
+        provider,
+        provider_refund,
     }
 }
 
@@ -49,7 +54,7 @@ pub(super) fn encoded_case(resolved: &Case) -> Vec<u8> {
 const fn state(state: State) -> pb::case::State {
     match state {
         State::Open => pb::case::State::Open,
-        State::Resolved => pb::case::State::Resolved,
+        State::Settled | State::Resolved => pb::case::State::Resolved,
     }
 }
 
@@ -100,5 +105,5 @@ pub(super) fn resolution(text: String, resolver: String) -> Result<Resolution, A
     if text.contains('\0') {
         return Err(ApiError::invalid("resolution", "must not contain the character NUL"));
     }
-    Ok(Resolution { text, resolver })
+    Ok(Resolution { text, resolver, by_itself: false })
 }

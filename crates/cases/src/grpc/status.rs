@@ -18,6 +18,7 @@ pub(super) fn refuse(error: CaseError) -> Status {
                 ("name", id.resource_name()),
                 ("state", not_open.state.as_str().to_owned()),
             ],
+            violations: Vec::new(),
         },
         CaseError::Conflict(id) => ApiError::Conflict { name: id.resource_name() },
         CaseError::Api(error) => error,

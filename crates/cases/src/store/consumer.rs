@@ -1,7 +1,7 @@
-//! Opens cases from what arrives in the inbox.
+//! Opens and closes cases by what arrives in the inbox.
 //!
 //! Invariant: a tenant has one case for one origin. A fact that is told again, in whatever batch,
-//! opens nothing.
+//! opens nothing new, and nothing that a person has resolved.
 
 use std::sync::Arc;
 
@@ -14,8 +14,9 @@ use redress_store::inbox::Consumer;
 use sqlx::{PgConnection, SqliteConnection};
 
 use super::{postgres, sqlite};
-use crate::domain::attention::Attention;
+use crate::domain::attention::Effect;
 use crate::domain::case::Case;
+use crate::domain::intake::{self, Intake};
 use crate::events;
 
 /// Turns calls for a person into cases.
@@ -31,33 +32,38 @@ impl CaseConsumer {
         Self { clock, ids }
     }
 
-    fn open(&self, calls: Vec<Attention>) -> Vec<Case> {
-        let now = self.clock.now();
-        calls.into_iter().map(|call| Case::open(call, CaseId::fresh(&*self.ids), now)).collect()
+    fn apply(&self, stored: Vec<Case>, effects: Vec<Effect>) -> Intake {
+        intake::apply(stored, effects, || CaseId::fresh(&*self.ids), self.clock.now())
     }
 }
 
 #[async_trait]
 impl Consumer for CaseConsumer {
-    type Effect = Attention;
+    type Effect = Effect;
 
-    fn decide(&self, event: &Event) -> Result<Option<Attention>, String> {
-        events::attention(event)
+    fn decide(&self, event: &Event) -> Result<Option<Effect>, String> {
+        events::effect(event)
     }
 
     async fn apply_sqlite(
         &self,
         conn: &mut SqliteConnection,
-        effects: Vec<Attention>,
+        effects: Vec<Effect>,
     ) -> Result<(), StoreError> {
-        sqlite::insert_missing(conn, &self.open(effects)).await
+        let stored = sqlite::find(conn, &intake::targets(&effects)).await?;
+        let Intake { opened, changed } = self.apply(stored, effects);
+        sqlite::insert_missing(conn, &opened).await?;
+        sqlite::change(conn, &changed).await
     }
 
     async fn apply_postgres(
         &self,
         conn: &mut PgConnection,
-        effects: Vec<Attention>,
+        effects: Vec<Effect>,
     ) -> Result<(), StoreError> {
-        postgres::insert_missing(conn, &self.open(effects)).await
+        let stored = postgres::lock(conn, &intake::targets(&effects)).await?;
+        let Intake { opened, changed } = self.apply(stored, effects);
+        postgres::insert_missing(conn, &opened).await?;
+        postgres::change(conn, &changed).await
     }
 }

@@ -5,14 +5,15 @@
 
 use async_trait::async_trait;
 use redress_api::request_id::RequestKey;
-use redress_core::id::{CaseId, DisruptionId, PaymentId, RefundId, TenantId};
+use redress_core::id::{CaseId, TenantId};
 use redress_store::idempotency::{self, IdempotencyRecord};
 use redress_store::{PostgresDatabase, StoreError};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder};
 
-use super::rows::{COLUMNS, CaseRow};
+use super::rows::{COLUMNS, CaseRow, Columns};
 use super::{CaseStore, record_key};
 use crate::domain::case::{Case, CaseFilter};
+use crate::domain::state::State;
 
 /// The cases of a PostgreSQL database.
 #[derive(Debug)]
@@ -68,11 +69,11 @@ impl CaseStore for PostgresCases {
 
     async fn update(&self, case: &Case, record: &IdempotencyRecord) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
-        idempotency::insert_postgres(&mut tx, record).await?;
+        idempotency::insert_postgres(&mut tx, std::slice::from_ref(record)).await?;
         let resolution = case.resolution.as_ref();
         let updated = sqlx::query(
             "UPDATE cases SET state = $4, resolution = $5, resolver = $6, updated_at = $7,
-                version = $3 + 1
+                settled = $8, version = $3 + 1
              WHERE tenant = $1 AND case_id = $2 AND version = $3",
         )
         .bind(case.tenant.as_str())
@@ -82,6 +83,7 @@ impl CaseStore for PostgresCases {
         .bind(resolution.map(|done| done.text.as_str()))
         .bind(resolution.map(|done| done.resolver.as_str()))
         .bind(case.updated.0)
+        .bind(case.state() == State::Settled)
         .execute(&mut *tx)
         .await?;
         if updated.rows_affected() != 1 {
@@ -89,6 +91,60 @@ impl CaseStore for PostgresCases {
         }
         self.database.commit(tx).await
     }
+}
+
+/// The cases of `targets`: tenant, and key of the origin. Held until the transaction ends.
+pub(super) async fn lock(
+    conn: &mut PgConnection,
+    targets: &[(TenantId, String)],
+) -> Result<Vec<Case>, StoreError> {
+    if targets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {COLUMNS} FROM cases
+         WHERE (tenant, origin) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))
+         ORDER BY tenant, origin FOR UPDATE"
+    );
+    let tenants: Vec<&str> = targets.iter().map(|(tenant, _)| tenant.as_str()).collect();
+    let origins: Vec<&str> = targets.iter().map(|(_, origin)| origin.as_str()).collect();
+    let rows: Vec<CaseRow> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(tenants).bind(origins).fetch_all(conn).await?;
+    rows.into_iter().map(CaseRow::into_case).collect()
+}
+
+/// Stores `cases`, which the transaction holds, as they stand now.
+pub(super) async fn change(conn: &mut PgConnection, cases: &[Case]) -> Result<(), StoreError> {
+    if cases.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE cases SET state = now.state, reason_code = now.reason_code,
+             next_action = now.next_action, currency = now.currency,
+             outstanding = now.outstanding, resolution = now.resolution,
+             resolver = now.resolver, settled = now.settled, updated_at = now.updated_at,
+             version = now.version
+         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+             $7::bigint[], $8::text[], $9::text[], $10::bool[], $11::bigint[], $12::bigint[])
+             AS now (tenant, case_id, state, reason_code, next_action, currency, outstanding,
+                 resolution, resolver, settled, updated_at, version)
+         WHERE cases.tenant = now.tenant AND cases.case_id = now.case_id",
+    )
+    .bind(column(cases, |case| case.tenant.as_str()))
+    .bind(column(cases, |case| case.id.as_str()))
+    .bind(column(cases, |case| case.state().as_str()))
+    .bind(column(cases, |case| case.reason_code.as_str()))
+    .bind(column(cases, |case| case.next_action.as_str()))
+    .bind(column(cases, |case| case.outstanding.currency.code()))
+    .bind(column(cases, |case| case.outstanding.minor_units))
+    .bind(column(cases, |case| case.resolution.as_ref().map(|done| done.text.as_str())))
+    .bind(column(cases, |case| case.resolution.as_ref().map(|done| done.resolver.as_str())))
+    .bind(column(cases, |case| case.state() == State::Settled))
+    .bind(column(cases, |case| case.updated.0))
+    .bind(column(cases, |case| case.version))
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Inserts those of `cases` whose origin has no case yet, in one statement. The rows are written in
@@ -103,12 +159,14 @@ pub(super) async fn insert_missing(
     }
     sqlx::query(
         "INSERT INTO cases (origin, tenant, case_id, state, reason_code, next_action, order_id,
-             customer_id, refund_id, disruption_id, payment_id, currency, outstanding, resolution,
-             resolver, created_at, updated_at, version)
+             customer_id, refund_id, disruption_id, payment_id, line_id, provider,
+             provider_refund, currency, outstanding, resolution, resolver, settled, created_at,
+             updated_at, version)
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
              $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-             $12::text[], $13::bigint[], $14::text[], $15::text[], $16::bigint[], $17::bigint[],
-             $18::bigint[]) AS fresh (origin, tenant, case_id)
+             $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::text[],
+             $18::text[], $19::bool[], $20::bigint[], $21::bigint[], $22::bigint[])
+             AS fresh (origin, tenant, case_id)
          ORDER BY fresh.tenant, fresh.origin, fresh.case_id
          ON CONFLICT (tenant, origin) DO NOTHING",
     )
@@ -120,13 +178,17 @@ pub(super) async fn insert_missing(
     .bind(column(cases, |case| case.next_action.as_str()))
     .bind(column(cases, |case| case.order.as_str()))
     .bind(column(cases, |case| case.customer.as_str()))
-    .bind(column(cases, |case| case.origin.refund().map(RefundId::as_str)))
-    .bind(column(cases, |case| case.origin.disruption().map(DisruptionId::as_str)))
-    .bind(column(cases, |case| case.origin.payment().map(PaymentId::as_str)))
+    .bind(column(cases, |case| Columns::of(case).refund))
+    .bind(column(cases, |case| Columns::of(case).disruption))
+    .bind(column(cases, |case| Columns::of(case).payment))
+    .bind(column(cases, |case| Columns::of(case).line))
+    .bind(column(cases, |case| Columns::of(case).provider))
+    .bind(column(cases, |case| Columns::of(case).provider_refund))
     .bind(column(cases, |case| case.outstanding.currency.code()))
     .bind(column(cases, |case| case.outstanding.minor_units))
     .bind(column(cases, |case| case.resolution.as_ref().map(|done| done.text.as_str())))
     .bind(column(cases, |case| case.resolution.as_ref().map(|done| done.resolver.as_str())))
+    .bind(column(cases, |case| case.state() == State::Settled))
     .bind(column(cases, |case| case.created.0))
     .bind(column(cases, |case| case.updated.0))
     .bind(column(cases, |case| case.version))

@@ -9,7 +9,7 @@ use redress_core::id::{
 use redress_core::money::Money;
 use redress_store::StoreError;
 
-use crate::domain::attention::Origin;
+use crate::domain::attention::{Origin, Parts};
 use crate::domain::case::{Case, Resolution};
 
 /// A case as a row of `cases`.
@@ -25,10 +25,14 @@ pub(super) struct CaseRow {
     refund_id: Option<String>,
     disruption_id: Option<String>,
     payment_id: Option<String>,
+    line_id: Option<String>,
+    provider: Option<String>,
+    provider_refund: Option<String>,
     currency: String,
     outstanding: i64,
     resolution: Option<String>,
     resolver: Option<String>,
+    settled: bool,
     created_at: i64,
     updated_at: i64,
     version: i64,
@@ -42,16 +46,25 @@ impl CaseRow {
         let disruption =
             self.disruption_id.map(DisruptionId::new).transpose().map_err(id("disruption_id"))?;
         let payment = self.payment_id.map(PaymentId::new).transpose().map_err(id("payment_id"))?;
+        let parts = Parts {
+            refund,
+            disruption,
+            payment,
+            line: self.line_id,
+            provider_refund: self.provider.zip(self.provider_refund),
+        };
         let currency = self.currency.parse().map_err(|_| corrupt("currency"))?;
         let resolution = match (self.resolution, self.resolver) {
             (None, None) => None,
-            (Some(text), Some(resolver)) => Some(Resolution { text, resolver }),
+            (Some(text), Some(resolver)) => {
+                Some(Resolution { text, resolver, by_itself: self.settled })
+            }
             _ => return Err(corrupt("resolver")),
         };
         let case = Case {
             tenant: TenantId::new(self.tenant).map_err(id("tenant"))?,
             id: CaseId::new(self.case_id.clone()).map_err(id("case_id"))?,
-            origin: Origin::of(refund, disruption, payment).ok_or_else(|| corrupt("refund_id"))?,
+            origin: Origin::of(parts).ok_or_else(|| corrupt("refund_id"))?,
             order: OrderId::new(self.order_id).map_err(id("order_id"))?,
             customer: CustomerId::new(self.customer_id).map_err(id("customer_id"))?,
             reason_code: self.reason_code,
@@ -69,5 +82,35 @@ impl CaseRow {
 
 /// The columns of [`CaseRow`], for SELECT.
 pub(super) const COLUMNS: &str = "tenant, case_id, state, reason_code, next_action, order_id, \
-     customer_id, refund_id, disruption_id, payment_id, currency, outstanding, resolution, \
-     resolver, created_at, updated_at, version";
+     customer_id, refund_id, disruption_id, payment_id, line_id, provider, provider_refund, \
+     currency, outstanding, resolution, resolver, settled, created_at, updated_at, version";
+
+/// What the origin of a case names, for its columns.
+#[derive(Debug, Default)]
+pub(super) struct Columns<'a> {
+    pub(super) refund: Option<&'a str>,
+    pub(super) disruption: Option<&'a str>,
+    pub(super) payment: Option<&'a str>,
+    pub(super) line: Option<&'a str>,
+    pub(super) provider: Option<&'a str>,
+    pub(super) provider_refund: Option<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(case: &'a Case) -> Self {
+        let none = Self::default();
+        match &case.origin {
+            Origin::Refund { refund, disruption } => Self {
+                refund: Some(refund.as_str()),
+                disruption: disruption.as_ref().map(DisruptionId::as_str),
+                ..none
+            },
+            Origin::Order { disruption } => Self { disruption: Some(disruption.as_str()), ..none },
+            Origin::Payment { payment } => Self { payment: Some(payment.as_str()), ..none },
+            Origin::Line { line } => Self { line: Some(line.as_str()), ..none },
+            Origin::ProviderRefund { provider, id } => {
+                Self { provider: Some(provider), provider_refund: Some(id), ..none }
+            }
+        }
+    }
+}

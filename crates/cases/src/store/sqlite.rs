@@ -4,16 +4,17 @@
 
 use async_trait::async_trait;
 use redress_api::request_id::RequestKey;
-use redress_core::id::{CaseId, DisruptionId, PaymentId, RefundId, TenantId};
+use redress_core::id::{CaseId, TenantId};
 use redress_store::idempotency::{self, IdempotencyRecord};
 use redress_store::{SqliteDatabase, StoreError};
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite, SqliteConnection};
 
-use super::rows::{COLUMNS, CaseRow};
+use super::rows::{COLUMNS, CaseRow, Columns};
 use super::{CaseStore, record_key};
 use crate::domain::case::{Case, CaseFilter};
+use crate::domain::state::State;
 
-/// Rows in one INSERT: 18 values each stay far below SQLite's limit of 32,766 parameters.
+/// Rows in one INSERT: 22 values each stay far below SQLite's limit of 32,766 parameters.
 const CHUNK: usize = 500;
 
 /// The cases of a SQLite file.
@@ -70,11 +71,11 @@ impl CaseStore for SqliteCases {
 
     async fn update(&self, case: &Case, record: &IdempotencyRecord) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
-        idempotency::insert_sqlite(&mut tx, record).await?;
+        idempotency::insert_sqlite(&mut tx, std::slice::from_ref(record)).await?;
         let resolution = case.resolution.as_ref();
         let updated = sqlx::query(
             "UPDATE cases SET state = $4, resolution = $5, resolver = $6, updated_at = $7,
-                version = $3 + 1
+                settled = $8, version = $3 + 1
              WHERE tenant = $1 AND case_id = $2 AND version = $3",
         )
         .bind(case.tenant.as_str())
@@ -84,6 +85,7 @@ impl CaseStore for SqliteCases {
         .bind(resolution.map(|done| done.text.as_str()))
         .bind(resolution.map(|done| done.resolver.as_str()))
         .bind(case.updated.0)
+        .bind(case.state() == State::Settled)
         .execute(&mut *tx)
         .await?;
         if updated.rows_affected() != 1 {
@@ -91,6 +93,55 @@ impl CaseStore for SqliteCases {
         }
         self.database.commit(tx).await
     }
+}
+
+/// The cases of `targets`: tenant, and key of the origin.
+pub(super) async fn find(
+    conn: &mut SqliteConnection,
+    targets: &[(TenantId, String)],
+) -> Result<Vec<Case>, StoreError> {
+    let mut cases = Vec::new();
+    for chunk in targets.chunks(CHUNK) {
+        let mut query: QueryBuilder<Sqlite> =
+            QueryBuilder::new(format!("SELECT {COLUMNS} FROM cases WHERE (tenant, origin) IN ("));
+        query.push_values(chunk, |mut row, (tenant, origin)| {
+            row.push_bind(tenant.as_str()).push_bind(origin.as_str());
+        });
+        query.push(") ORDER BY tenant, origin");
+        let rows: Vec<CaseRow> = query.build_query_as().fetch_all(&mut *conn).await?;
+        for row in rows {
+            cases.push(row.into_case()?);
+        }
+    }
+    Ok(cases)
+}
+
+/// Stores `cases`, which the transaction has read, as they stand now.
+pub(super) async fn change(conn: &mut SqliteConnection, cases: &[Case]) -> Result<(), StoreError> {
+    for case in cases {
+        let resolution = case.resolution.as_ref();
+        sqlx::query(
+            "UPDATE cases SET state = $3, reason_code = $4, next_action = $5, currency = $6,
+                outstanding = $7, resolution = $8, resolver = $9, settled = $10, updated_at = $11,
+                version = $12
+             WHERE tenant = $1 AND case_id = $2",
+        )
+        .bind(case.tenant.as_str())
+        .bind(case.id.as_str())
+        .bind(case.state().as_str())
+        .bind(case.reason_code.as_str())
+        .bind(case.next_action.as_str())
+        .bind(case.outstanding.currency.code())
+        .bind(case.outstanding.minor_units)
+        .bind(resolution.map(|done| done.text.as_str()))
+        .bind(resolution.map(|done| done.resolver.as_str()))
+        .bind(case.state() == State::Settled)
+        .bind(case.updated.0)
+        .bind(case.version)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Inserts those of `cases` whose origin has no case yet.
@@ -102,6 +153,7 @@ pub(super) async fn insert_missing(
         let mut insert: QueryBuilder<Sqlite> =
             QueryBuilder::new(format!("INSERT INTO cases (origin, {COLUMNS}) "));
         insert.push_values(chunk, |mut row, case| {
+            let columns = Columns::of(case);
             let resolution = case.resolution.as_ref();
             row.push_bind(case.origin.key(&case.order))
                 .push_bind(case.tenant.as_str())
@@ -111,13 +163,17 @@ pub(super) async fn insert_missing(
                 .push_bind(case.next_action.as_str())
                 .push_bind(case.order.as_str())
                 .push_bind(case.customer.as_str())
-                .push_bind(case.origin.refund().map(RefundId::as_str))
-                .push_bind(case.origin.disruption().map(DisruptionId::as_str))
-                .push_bind(case.origin.payment().map(PaymentId::as_str))
+                .push_bind(columns.refund)
+                .push_bind(columns.disruption)
+                .push_bind(columns.payment)
+                .push_bind(columns.line)
+                .push_bind(columns.provider)
+                .push_bind(columns.provider_refund)
                 .push_bind(case.outstanding.currency.code())
                 .push_bind(case.outstanding.minor_units)
                 .push_bind(resolution.map(|done| done.text.as_str()))
                 .push_bind(resolution.map(|done| done.resolver.as_str()))
+                .push_bind(case.state() == State::Settled)
                 .push_bind(case.created.0)
                 .push_bind(case.updated.0)
                 .push_bind(case.version);

@@ -1,15 +1,19 @@
 //! `CaseService.GetCase`.
 
+use prost::Message as _;
 use redress_proto::cases::v1::{Case, GetCaseRequest, case};
 use redress_proto::common::v1::Money;
+use redress_proto::events::v1::{Event, LineOverRefunded, ProviderRefundAmbiguous};
 use redress_testkit::clock::START;
 
-use crate::support::{Api, attention, open_api, told};
+use crate::support::{Api, attention, delivery, event, open_api, told};
 
 redress_testkit::conformance! {
     open = open_api;
     a_case_shows_what_to_do_and_for_whom,
     a_case_without_a_refund_names_none,
+    a_case_about_a_line_names_it,
+    a_case_about_a_refund_at_the_provider_names_it,
     another_tenants_case_is_missing_like_a_missing_one,
     a_malformed_name_is_refused,
 }
@@ -37,6 +41,9 @@ async fn a_case_shows_what_to_do_and_for_whom(api: Api) {
         resolution: String::new(),
         resolver: String::new(),
         etag: redress_api::etag::etag("cases/00000001", 1),
+        line_id: String::new(),
+        provider: String::new(),
+        provider_refund: String::new(),
     };
     assert_eq!(case, expected);
 }
@@ -47,6 +54,54 @@ async fn a_case_without_a_refund_names_none(api: Api) {
     api.settle(vec![fact]).await;
     let case = api.cases("arena").get_case(named("cases/00000001")).await.unwrap().into_inner();
     assert_eq!((case.refund.as_str(), case.disruption.as_str()), ("", "disruptions/d1"));
+}
+
+async fn a_case_about_a_line_names_it(api: Api) {
+    let fact = LineOverRefunded {
+        order: "orders/o1".to_owned(),
+        customer: "customers/c1".to_owned(),
+        line_id: "t1".to_owned(),
+        excess: Some(Money { currency_code: "EUR".to_owned(), minor_units: 100 }),
+    };
+    let event = Event {
+        r#type: "redress.events.v1.LineOverRefunded".to_owned(),
+        payload: fact.encode_to_vec(),
+        ..event("arena", &attention("o1"), 1)
+    };
+    api.sink().deliver(delivery(vec![event])).await.unwrap();
+    let case = api.cases("arena").get_case(named("cases/00000001")).await.unwrap().into_inner();
+    assert_eq!(
+        (case.line_id.as_str(), case.order.as_str(), &*case.refund),
+        ("t1", "orders/o1", "")
+    );
+    assert_eq!(case.outstanding.unwrap().minor_units, -100);
+    assert_eq!(
+        (&*case.reason_code, &*case.next_action),
+        ("LINE_OVER_REFUNDED", "COMPARE_WITH_SHOP")
+    );
+}
+
+async fn a_case_about_a_refund_at_the_provider_names_it(api: Api) {
+    let fact = ProviderRefundAmbiguous {
+        order: "orders/o1".to_owned(),
+        customer: "customers/c1".to_owned(),
+        provider: "stripe".to_owned(),
+        provider_refund: "re_1".to_owned(),
+        amount: Some(Money { currency_code: "EUR".to_owned(), minor_units: 1610 }),
+    };
+    let event = Event {
+        r#type: "redress.events.v1.ProviderRefundAmbiguous".to_owned(),
+        payload: fact.encode_to_vec(),
+        ..event("arena", &attention("o1"), 1)
+    };
+    api.sink().deliver(delivery(vec![event])).await.unwrap();
+    let case = api.cases("arena").get_case(named("cases/00000001")).await.unwrap().into_inner();
+    assert_eq!((&*case.provider, &*case.provider_refund, &*case.refund), ("stripe", "re_1", ""));
+    assert_eq!(case.outstanding.unwrap().minor_units, 1610);
+    assert_eq!(
+        (&*case.reason_code, &*case.next_action),
+        ("PROVIDER_REFUND_AMBIGUOUS", "COMPARE_WITH_PROVIDER")
+    );
 }
 
 async fn another_tenants_case_is_missing_like_a_missing_one(api: Api) {

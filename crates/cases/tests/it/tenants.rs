@@ -19,6 +19,7 @@ async fn a_tenant_is_applied_and_only_seen_by_itself(api: Api) {
         sender_email: "tickets@arena.example".to_owned(),
         support_url: "https://arena.example/help".to_owned(),
         default_policy: "policies/standard".to_owned(),
+        approval_limits: Vec::new(),
         version: 0,
     };
     let request = ApplyTenantRequest { tenant: Some(tenant.clone()) };

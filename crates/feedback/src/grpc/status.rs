@@ -20,11 +20,13 @@ pub(super) fn refuse(error: FeedbackError) -> Status {
                     reason: "NOT_INVITED",
                     message,
                     metadata: vec![("name", name), ("reason_code", why.as_str().to_owned())],
+                    violations: Vec::new(),
                 },
                 CannotAnswer::AlreadyAnswered => ApiError::FailedPrecondition {
                     reason: "ALREADY_ANSWERED",
                     message,
                     metadata: vec![("name", name)],
+                    violations: Vec::new(),
                 },
             }
         }

@@ -105,7 +105,7 @@ impl FeedbackStore for PostgresFeedback {
         record: &IdempotencyRecord,
     ) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
-        idempotency::insert_postgres(&mut tx, record).await?;
+        idempotency::insert_postgres(&mut tx, std::slice::from_ref(record)).await?;
         let updated = sqlx::query(
             "UPDATE invitations SET state = $4, reason_code = $5, version = $3 + 1
              WHERE tenant = $1 AND invitation_id = $2 AND version = $3",

@@ -20,6 +20,7 @@ pub(super) fn preview(error: PreviewError) -> ApiError {
             message: "the tenant's settings have not been applied yet: call ApplyTenant first"
                 .to_owned(),
             metadata: Vec::new(),
+            violations: Vec::new(),
         },
         PreviewError::Tenants(error) => error.into(),
         defect => ApiError::Internal(Box::new(defect)),

@@ -17,6 +17,7 @@ fn tenant() -> Tenant {
         sender_email: "tickets@arena.example".to_owned(),
         support_url: "https://arena.example/help".to_owned(),
         default_policy: "standard".to_owned(),
+        approval_limits: Vec::new(),
         version: 1,
     }
 }

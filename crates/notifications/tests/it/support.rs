@@ -101,6 +101,7 @@ impl World {
             sender_email: format!("tickets@{id}.example"),
             support_url: format!("https://{id}.example/help"),
             default_policy: "policies/standard".to_owned(),
+            approval_limits: Vec::new(),
             version: 0,
         };
         let request = ask(&tenant_id(id), ApplyTenantRequest { tenant: Some(tenant) });

@@ -2,9 +2,13 @@
 
 mod apply;
 mod cancel_event;
+mod contracts;
 mod import;
+pub(crate) mod ledger;
+mod policy;
 pub(crate) mod rating;
 pub(crate) mod refund;
+mod refund_actions;
 pub(crate) mod run;
 mod sandbox;
 mod token;
@@ -19,9 +23,10 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::cli::{Command, PolicyCommand, RefundCommand, TenantCommand};
-use crate::demo;
+use crate::{bench, demo};
+use refund_actions::Act;
 
-pub(crate) use apply::{PolicyFile, apply_policy, apply_tenant};
+pub(crate) use apply::{apply_policy, apply_tenant};
 pub(crate) use cancel_event::{Cancellation, cancel, preview, show_preview};
 
 /// Carries out a command and tells how the process should end.
@@ -31,10 +36,13 @@ pub fn run(command: Command) -> Result<ExitCode> {
 }
 
 async fn dispatch(command: Command) -> Result<ExitCode> {
-    // Processes that stay set telemetry up by their own settings.
-    let stays = matches!(command, Command::Demo(_) | Command::Up(_) | Command::Serve(_));
+    // Processes with services in them set telemetry up by their own settings.
+    let serves = matches!(
+        command,
+        Command::Demo(_) | Command::Up(_) | Command::Serve(_) | Command::Bench(_)
+    );
     let _telemetry =
-        if stays { None } else { Some(telemetry::init(&telemetry_settings(), "redress-cli")?) };
+        if serves { None } else { Some(telemetry::init(&telemetry_settings(), "redress-cli")?) };
     // The root of the trace that goes on in the services.
     carry_out(command).instrument(tracing::info_span!("redress command")).await
 }
@@ -57,12 +65,16 @@ async fn carry_out(command: Command) -> Result<ExitCode> {
         Command::Migrate(args) => run::migrate(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Sandbox(args) => sandbox::run(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Contracts(args) => contracts::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Tenant(TenantCommand::Apply(args)) => {
             apply::tenant(&args).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Policy(PolicyCommand::Apply(args)) => {
             apply::policy(&args).await.map(|()| ExitCode::SUCCESS)
         }
+        Command::Policy(PolicyCommand::Check(args)) => policy::check(&args),
+        Command::Policy(PolicyCommand::Explain(args)) => policy::explain(&args),
+        Command::Policy(PolicyCommand::WhatIf(args)) => policy::what_if(&args),
         Command::Import(command) => import::run(&command).await,
         Command::Refund(RefundCommand::Quote(args)) => {
             refund::quote(&args).await.map(|()| ExitCode::SUCCESS)
@@ -73,8 +85,30 @@ async fn carry_out(command: Command) -> Result<ExitCode> {
         Command::Refund(RefundCommand::Get(args)) => {
             refund::get(&args).await.map(|()| ExitCode::SUCCESS)
         }
-        Command::Refund(RefundCommand::CheckLedger(args)) => refund::check_ledger(&args).await,
+        Command::Ledger(command) => ledger::run(&command).await,
+        Command::Refund(RefundCommand::List(args)) => {
+            refund_actions::list(&args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Refund(RefundCommand::Watch(args)) => {
+            refund_actions::watch(&args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Refund(RefundCommand::Approve(args)) => {
+            refund_actions::act(&args, Act::Approve).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Refund(RefundCommand::Reject(args)) => {
+            refund_actions::act(&args, Act::Reject).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Refund(RefundCommand::Cancel(args)) => {
+            refund_actions::act(&args, Act::Cancel).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Refund(RefundCommand::Retry(args)) => {
+            refund_actions::act(&args, Act::Retry).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Refund(RefundCommand::Resolve(args)) => {
+            refund_actions::resolve(&args).await.map(|()| ExitCode::SUCCESS)
+        }
         Command::CancelEvent(args) => cancel_event::run(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Bench(command) => bench::run(&command).await,
         Command::Rating(args) => rating::run(&args).await.map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,18 +1,16 @@
 //! `redress refund`: single refunds, from the price to the provider.
 
-use std::process::ExitCode;
-
 use anyhow::{Context as _, Result};
 use redress_proto::common::v1::Money as WireMoney;
 use redress_proto::refunds::v1::refund_service_client::RefundServiceClient;
 use redress_proto::refunds::v1::{
-    CheckLedgerRequest, CreateRefundRequest, GetRefundRequest, LedgerReport, Quote,
-    QuoteRefundRequest, Refund, refund, refund_attempt,
+    CreateRefundRequest, CreditNote, CreditNoteLine, GetRefundRequest, OrderRefund, Quote,
+    QuoteRefundRequest, Refund, RefundDecision, refund, refund_attempt,
 };
 use serde_json::{Value, json};
 
 use super::{request_id, resource};
-use crate::cli::{CallerArgs, GetArgs, PayArgs, QuoteArgs, ServiceName};
+use crate::cli::{GetArgs, PayArgs, QuoteArgs, ServiceName};
 use crate::connect::Connections;
 use crate::output;
 
@@ -60,8 +58,12 @@ pub(crate) async fn get_quote(
     order: &str,
     line_ids: Vec<String>,
 ) -> Result<Quote> {
-    let request =
-        QuoteRefundRequest { order: order.to_owned(), line_ids, request_id: request_id() };
+    let request = QuoteRefundRequest {
+        order: order.to_owned(),
+        line_ids,
+        request_id: request_id(),
+        ..QuoteRefundRequest::default()
+    };
     let mut client = RefundServiceClient::new(connections.unary(ServiceName::Refunds)?);
     let quote = client.quote_refund(request).await.context("the refund cannot be quoted")?;
     Ok(quote.into_inner())
@@ -119,25 +121,37 @@ fn quote_json(quote: &Quote) -> Value {
 
 pub(super) async fn pay(args: &PayArgs) -> Result<()> {
     let connections = Connections::open(&args.caller)?;
-    let quote = resource("quotes", &args.quote);
-    let refund = create(&connections, &quote, args.entitlement_voided).await?;
+    let selection = args.order.as_ref().map(|order| OrderRefund {
+        order: resource("orders", order),
+        line_ids: args.lines.clone(),
+        ..OrderRefund::default()
+    });
+    let request = CreateRefundRequest {
+        quote: args.quote.as_ref().map(|quote| resource("quotes", quote)).unwrap_or_default(),
+        order_refund: selection,
+        entitlement_voided: args.entitlement_voided,
+        reason: args.reason.clone(),
+        request_id: request_id(),
+        ..CreateRefundRequest::default()
+    };
+    let refund = create(&connections, request).await?;
     show_refund(&refund, args.caller.json)
 }
 
-/// Accepts a quote.
-pub(crate) async fn create(
-    connections: &Connections,
-    quote: &str,
-    entitlement_voided: bool,
-) -> Result<Refund> {
+/// Accepts the quote of this name.
+pub(crate) async fn accept(connections: &Connections, quote: &str) -> Result<Refund> {
     let request = CreateRefundRequest {
         quote: quote.to_owned(),
         request_id: request_id(),
-        entitlement_voided,
-        validate_only: false,
+        entitlement_voided: true,
+        ..CreateRefundRequest::default()
     };
+    create(connections, request).await
+}
+
+async fn create(connections: &Connections, request: CreateRefundRequest) -> Result<Refund> {
     let mut client = RefundServiceClient::new(connections.unary(ServiceName::Refunds)?);
-    let refund = client.create_refund(request).await.context("the quote was not accepted")?;
+    let refund = client.create_refund(request).await.context("the refund was not created")?;
     Ok(refund.into_inner())
 }
 
@@ -154,7 +168,7 @@ pub(super) async fn get(args: &GetArgs) -> Result<()> {
     show_refund(&refund, args.caller.json)
 }
 
-fn show_refund(refund: &Refund, as_json: bool) -> Result<()> {
+pub(super) fn show_refund(refund: &Refund, as_json: bool) -> Result<()> {
     if as_json {
         return output::json(&refund_json(refund));
     }
@@ -180,10 +194,16 @@ fn show_refund(refund: &Refund, as_json: bool) -> Result<()> {
         ]
     });
     output::table(["attempt", "provider", "state", "reference", "amount"], rows);
+    for decision in &refund.decisions {
+        let (action, actor) = (&decision.action, &decision.actor);
+        let reason = if decision.reason.is_empty() { "" } else { ": " };
+        let when = time_text(decision.time.as_ref());
+        output::line(format!("{when} {action} by {actor}{reason}{}", decision.reason));
+    }
     Ok(())
 }
 
-fn refund_json(refund: &Refund) -> Value {
+pub(super) fn refund_json(refund: &Refund) -> Value {
     let attempt = |attempt: &redress_proto::refunds::v1::RefundAttempt| {
         let state: refund_attempt::State = attempt.state();
         json!({
@@ -206,49 +226,35 @@ fn refund_json(refund: &Refund) -> Value {
         "next_action": refund.next_action,
         "legal_deadline_time": refund.legal_deadline_time.as_ref().map(ToString::to_string),
         "attempts": refund.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "approver": refund.approver,
+        "credit_notes": refund.credit_notes.iter().map(credit_note_json).collect::<Vec<_>>(),
+        "decisions": refund.decisions.iter().map(decision_json).collect::<Vec<_>>(),
     })
 }
 
-pub(super) async fn check_ledger(args: &CallerArgs) -> Result<ExitCode> {
-    let connections = Connections::open(args)?;
-    let report = ledger(&connections).await?;
-    if args.json {
-        let balances: Vec<Value> = report
-            .balances
-            .iter()
-            .map(|balance| {
-                json!({
-                    "currency_code": balance.currency_code,
-                    "debits": balance.debits,
-                    "credits": balance.credits,
-                    "payable": balance.payable,
-                    "paid": balance.paid,
-                })
-            })
-            .collect();
-        output::json(&json!({
-            "balanced": report.balanced,
-            "balances": balances,
-            "differences": report.differences,
-        }))?;
-    } else {
-        let rows = report.balances.iter().map(|balance| {
-            let figures = [balance.debits, balance.credits, balance.payable, balance.paid];
-            let [debits, credits, payable, paid] = figures.map(|figure| figure.to_string());
-            [balance.currency_code.clone(), debits, credits, payable, paid]
-        });
-        output::table(["minor units", "debits", "credits", "payable", "paid"], rows);
-        for difference in &report.differences {
-            output::line(difference);
-        }
-        output::line(if report.balanced { "balanced" } else { "NOT balanced" });
-    }
-    Ok(if report.balanced { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+fn credit_note_json(note: &CreditNote) -> Value {
+    let line = |line: &CreditNoteLine| {
+        json!({
+            "line_id": line.line_id,
+            "amount": money_json(line.amount.as_ref()),
+            "tax": money_json(line.tax.as_ref()),
+        })
+    };
+    json!({
+        "attempt_id": note.attempt_id,
+        "issue_time": note.issue_time.as_ref().map(ToString::to_string),
+        "total": money_json(note.total.as_ref()),
+        "tax": money_json(note.tax.as_ref()),
+        "lines": note.lines.iter().map(line).collect::<Vec<_>>(),
+    })
 }
 
-/// The tenant's books, recomputed.
-pub(crate) async fn ledger(connections: &Connections) -> Result<LedgerReport> {
-    let mut client = RefundServiceClient::new(connections.unary(ServiceName::Refunds)?);
-    let report = client.check_ledger(CheckLedgerRequest {}).await;
-    Ok(report.context("the books cannot be read")?.into_inner())
+fn decision_json(decision: &RefundDecision) -> Value {
+    json!({
+        "action": decision.action,
+        "actor": decision.actor,
+        "reason": decision.reason,
+        "details": decision.details,
+        "time": decision.time.as_ref().map(ToString::to_string),
+    })
 }

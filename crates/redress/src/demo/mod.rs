@@ -15,8 +15,8 @@ use redress_proto::refunds::v1::{Order, Refund};
 use tokio::time::Instant;
 
 use crate::cli::{DemoArgs, ServiceName};
-use crate::commands::{PolicyFile, apply_policy, apply_tenant, cancel, preview, show_preview};
-use crate::commands::{rating, refund as refunds};
+use crate::commands::{apply_policy, apply_tenant, cancel, preview, show_preview};
+use crate::commands::{ledger, rating, refund as refunds};
 use crate::connect::Connections;
 use crate::import::{self, Sample};
 use crate::output;
@@ -76,7 +76,7 @@ async fn play(
 ) -> Result<Report> {
     let connections = stage.connections();
     apply_tenant(connections, tenant).await?;
-    apply_policy(connections, PolicyFile::parse(POLICY)?).await?;
+    apply_policy(connections, POLICY.to_owned()).await?;
 
     tell(&format!("Importing {count} orders of a real export, twice."));
     stage.provider().seed(sample.multiply(count)).await?;
@@ -103,7 +103,7 @@ async fn play(
     tell("Answering a few invitations.");
     let responses = stage.answer(&done.disruption.name, ANSWERS).await?;
     let rating = rating::get(connections, EVENT).await?;
-    let ledger = refunds::ledger(connections).await?;
+    let ledger = ledger::report(connections).await?;
     let provider = stage.provider().totals().await?;
     Ok(Report::new(&report::Facts {
         imported: &imported,
@@ -146,7 +146,7 @@ async fn voluntary_refund(
         output::line(format!("{} is given back:", order.name));
         refunds::show_quote(&quote);
     }
-    let refund = refunds::create(connections, &quote.name, true).await?;
+    let refund = refunds::accept(connections, &quote.name).await?;
     let refund = stage.wait_for_refund(&refund.name).await?;
     if !args.json {
         output::line(format!("{}: {}", refund.name, refund.state().as_str_name()));

@@ -3,10 +3,13 @@
 //! Invariant: the contract's declared rules come first; what stands across fields is said in the
 //! words that the server would use. The server checks again and has the last word.
 
+use std::collections::HashSet;
+
 use redress_api::validate::violations_of;
 use redress_core::money::{Currency, MAX_MINOR_UNITS, MoneyError};
 use redress_proto::common::v1::Money;
 use redress_proto::refunds::v1::Order;
+use redress_proto::refunds::v1::payment::Tender;
 
 use super::record::{Violation, shape};
 use super::time::is_time_zone;
@@ -42,6 +45,7 @@ impl Check {
         self.currency = total.and_then(|total| total.currency_code.parse().ok());
         let total = self.amount("total", total, 0);
         let mut sum = 0_i128;
+        self.references(order);
         for (at, line) in order.lines.iter().enumerate() {
             let gross = self.amount(&format!("lines[{at}].gross"), line.gross.as_ref(), 0);
             let tax = self.amount(&format!("lines[{at}].tax"), line.tax.as_ref(), 0);
@@ -49,6 +53,7 @@ impl Check {
                 let text = format!("must not exceed the gross of {gross}");
                 self.report(format!("lines[{at}].tax.minor_units"), text);
             }
+            self.amount(&format!("lines[{at}].discount"), line.discount.as_ref(), 0);
             if !is_time_zone(&line.event_time_zone) {
                 let text =
                     "is not a zone of the IANA database: expected a name such as Europe/Berlin";
@@ -63,6 +68,9 @@ impl Check {
             self.amount(&format!("payments[{at}].captured"), payment.captured.as_ref(), 1);
             let elsewhere = payment.refunded_elsewhere.as_ref();
             self.amount(&format!("payments[{at}].refunded_elsewhere"), elsewhere, 0);
+            if payment.points != 0 && payment.tender() != Tender::Points {
+                self.report(format!("payments[{at}].points"), "must be 0: only POINTS have points");
+            }
             if order.payments[..at].iter().any(|earlier| earlier.payment_id == payment.payment_id) {
                 self.report(format!("payments[{at}].payment_id"), "is used by an earlier payment");
             }
@@ -71,6 +79,42 @@ impl Check {
             let text = format!("lines sum to {sum} but total is {total}");
             self.report("total.minor_units".to_owned(), text);
         }
+    }
+
+    /// Lines name travellers and discounts of their order; each of those has an id of its own.
+    fn references(&mut self, order: &Order) {
+        let travellers = order.travellers.iter().map(|traveller| traveller.traveller_id.as_str());
+        let travellers = self.distinct(travellers, "travellers", "traveller");
+        let discounts = order.discounts.iter().map(|discount| discount.discount_id.as_str());
+        let discounts = self.distinct(discounts, "discounts", "discount");
+        for (at, line) in order.lines.iter().enumerate() {
+            if !line.discount_id.is_empty() && !discounts.contains(line.discount_id.as_str()) {
+                let field = format!("lines[{at}].discount_id");
+                self.report(field, "is none of the order's discounts");
+            }
+            for (nth, id) in line.traveller_ids.iter().enumerate() {
+                if !travellers.contains(id.as_str()) {
+                    let field = format!("lines[{at}].traveller_ids[{nth}]");
+                    self.report(field, "is none of the order's travellers");
+                }
+            }
+        }
+    }
+
+    fn distinct<'o>(
+        &mut self,
+        ids: impl Iterator<Item = &'o str>,
+        list: &str,
+        what: &str,
+    ) -> HashSet<&'o str> {
+        let mut seen = HashSet::new();
+        for (at, id) in ids.enumerate() {
+            if !seen.insert(id) {
+                let field = format!("{list}[{at}].{what}_id");
+                self.report(field, format!("is used by an earlier {what}"));
+            }
+        }
+        seen
     }
 
     /// The count of minor units at `field`; reports another currency and one outside the range.

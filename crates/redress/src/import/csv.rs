@@ -9,10 +9,14 @@ use std::iter::Peekable;
 use redress_api::time::to_proto;
 use redress_core::money::Currency;
 use redress_proto::common::v1::Money;
-use redress_proto::refunds::v1::{Contact, Order, OrderLine, Payment, order, order_line, payment};
+use redress_proto::refunds::v1::{
+    Contact, Discount, DiscountStep, Order, OrderLine, Payment, Traveller, order, order_line,
+    payment,
+};
 
 use super::check::describe_amount;
 use super::csv_table::{Header, Row, Rows};
+use super::names;
 use super::record::{ImportProblem, Origin, Record, Violations, shape};
 use super::time::parse_time;
 
@@ -104,7 +108,7 @@ fn read_group(file: &str, header: &Header, group: Group) -> Record {
 
 fn read_order(cells: &Cells<'_>, rows: &[Row]) -> Order {
     let state = order::State::from_str_name(cells.text("state"));
-    let state = cells.known("state", state.map(Into::into), "PLACED, CANCELLED");
+    let state = cells.known("state", state.map(Into::into), names::STATES);
     let is_line = |row: &&Row| !cells.header.get(row, "line_id").is_empty();
     Order {
         name: cells.text("name").to_owned(),
@@ -123,7 +127,16 @@ fn read_order(cells: &Cells<'_>, rows: &[Row]) -> Order {
             .filter_map(|number| cells.payment(number))
             .collect(),
         total: cells.money("total"),
+        policy_version: cells.integer_or_zero("policy_version"),
+        sales_channel: cells.text("sales_channel").to_owned(),
+        travellers: cells.travellers(),
+        discounts: cells.discounts(),
     }
+}
+
+/// The entries of a cell that holds several, divided by semicolons.
+fn entries(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split(';').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 /// The cells of one row, by column.
@@ -169,6 +182,59 @@ impl<'a> Cells<'a> {
         })
     }
 
+    fn integer_or_zero(&self, column: &str) -> i64 {
+        if self.text(column).is_empty() { 0 } else { self.integer(column) }
+    }
+
+    /// A small whole number; 0 when the cell is empty.
+    fn small_or_zero(&self, column: &str) -> i32 {
+        let number = self.integer_or_zero(column);
+        i32::try_from(number).unwrap_or_else(|_| {
+            self.report(column, format!("expected a small whole number, found \"{number}\""));
+            0
+        })
+    }
+
+    /// `ID NAME`, divided by semicolons; the name may be left out.
+    fn travellers(&self) -> Vec<Traveller> {
+        let read = |entry: &str| {
+            let (id, name) = entry.split_once(' ').unwrap_or((entry, ""));
+            Traveller { traveller_id: id.to_owned(), display_name: name.trim().to_owned() }
+        };
+        entries(self.text("travellers")).map(read).collect()
+    }
+
+    /// `ID UNITS:BASIS_POINTS ...`, divided by semicolons.
+    fn discounts(&self) -> Vec<Discount> {
+        let read = |entry: &str| {
+            let mut words = entry.split_ascii_whitespace();
+            let discount_id = words.next().unwrap_or_default().to_owned();
+            let steps = words.filter_map(|word| {
+                let step = word.split_once(':').and_then(|(units, points)| {
+                    let (min_units, basis_points) = (units.parse().ok()?, points.parse().ok()?);
+                    Some(DiscountStep { min_units, basis_points })
+                });
+                if step.is_none() {
+                    let found = shape(word);
+                    let text =
+                        format!("expected steps such as group 10:500 20:1000, found {found}");
+                    self.report("discounts", text);
+                }
+                step
+            });
+            Discount { discount_id, steps: steps.collect() }
+        };
+        entries(self.text("discounts")).map(read).collect()
+    }
+
+    fn time_if_any(&self, column: &str) -> Option<prost_types::Timestamp> {
+        if self.text(column).is_empty() { None } else { self.time(column) }
+    }
+
+    fn money_if_any(&self, column: &str) -> Option<Money> {
+        if self.text(column).is_empty() { None } else { self.money(column) }
+    }
+
     fn time(&self, column: &str) -> Option<prost_types::Timestamp> {
         let time = parse_time(self.text(column));
         time.map_err(|reason| self.report(column, reason)).ok().map(to_proto)
@@ -192,13 +258,25 @@ impl<'a> Cells<'a> {
         let kind = order_line::Kind::from_str_name(self.text("line_kind")).map(Into::into);
         OrderLine {
             line_id: self.text("line_id").to_owned(),
-            kind: self.known("line_kind", kind, "TICKET, FEE"),
+            kind: self.known("line_kind", kind, names::KINDS),
             event: self.text("event").to_owned(),
             title: self.text("title").to_owned(),
             event_start_time: self.time("event_start_time"),
             event_time_zone: self.text("event_time_zone").to_owned(),
             gross: self.money("gross"),
             tax: self.money("tax"),
+            quantity: self.small_or_zero("quantity"),
+            place: self.text("place").to_owned(),
+            trip: self.text("trip").to_owned(),
+            discount: self.money_if_any("discount"),
+            discount_id: self.text("discount_id").to_owned(),
+            traveller_ids: self
+                .text("traveller_ids")
+                .split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect(),
+            event_end_time: self.time_if_any("event_end_time"),
+            over_refunded: false,
         }
     }
 
@@ -207,7 +285,8 @@ impl<'a> Cells<'a> {
         let column = |name: &str| format!("payment_{number}_{name}");
         let id = self.text(&column("id"));
         if id.is_empty() {
-            let filled = Header::PAYMENT_COLUMNS.iter().map(|name| column(name));
+            let columns = Header::PAYMENT_COLUMNS.iter().chain([&Header::POINTS]);
+            let filled = columns.map(|name| column(name));
             for column in filled.filter(|column| !self.text(column).is_empty()) {
                 self.report(&column, "is filled although the payment has no id");
             }
@@ -216,13 +295,14 @@ impl<'a> Cells<'a> {
         let tender = payment::Tender::from_str_name(self.text(&column("tender"))).map(Into::into);
         Some(Payment {
             payment_id: id.to_owned(),
-            tender: self.known(&column("tender"), tender, "CARD, WALLET, GIFT_CARD, BANK_TRANSFER"),
+            tender: self.known(&column("tender"), tender, names::TENDERS),
             provider: self.text(&column("provider")).to_owned(),
             provider_reference: self.text(&column("reference")).to_owned(),
             captured: self.money(&column("captured")),
             refunded_elsewhere: self.money(&column("refunded")),
             capture_time: self.time(&column("time")),
             overdrawn: false,
+            points: self.integer_or_zero(&column(Header::POINTS)),
         })
     }
 }

@@ -9,8 +9,8 @@ use std::io::BufRead;
 use super::lines::{Line, Lines};
 use super::record::{ImportProblem, Origin};
 
-/// The columns that every file has.
-const COLUMNS: [&str; 19] = [
+/// The columns of the order that every file has.
+const ORDER_COLUMNS: [&str; 11] = [
     "name",
     "source_version",
     "customer",
@@ -22,6 +22,12 @@ const COLUMNS: [&str; 19] = [
     "policy",
     "currency",
     "total",
+];
+/// Those that a file may leave out.
+const MORE_ORDER_COLUMNS: [&str; 4] =
+    ["policy_version", "sales_channel", "travellers", "discounts"];
+/// The columns of the line that every file has.
+const LINE_COLUMNS: [&str; 8] = [
     "line_id",
     "line_kind",
     "event",
@@ -31,8 +37,9 @@ const COLUMNS: [&str; 19] = [
     "gross",
     "tax",
 ];
-/// How many of them are the order's own; the rest are the line's.
-const ORDER_COLUMNS: usize = 11;
+/// Those that a file may leave out.
+const MORE_LINE_COLUMNS: [&str; 7] =
+    ["quantity", "place", "trip", "discount", "discount_id", "traveller_ids", "event_end_time"];
 /// As many payments as the contract allows.
 const MAX_PAYMENTS: usize = 20;
 
@@ -55,6 +62,9 @@ impl Header {
     pub(crate) const PAYMENT_COLUMNS: [&'static str; 7] =
         ["id", "tender", "provider", "reference", "captured", "refunded", "time"];
 
+    /// The column of payment N that a file may leave out.
+    pub(crate) const POINTS: &'static str = "points";
+
     /// The cell of a row in `column`; empty when there is no such column.
     pub(crate) fn get<'r>(&self, row: &'r Row, column: &str) -> &'r str {
         let at = self.columns.get(column);
@@ -68,8 +78,9 @@ impl Header {
 
     /// The columns that all rows of an order must agree in.
     pub(crate) fn order_columns(&self) -> impl Iterator<Item = &str> {
-        let lines = &COLUMNS[ORDER_COLUMNS..];
-        self.columns.keys().map(String::as_str).filter(move |column| !lines.contains(column))
+        let of_line =
+            |column: &&str| LINE_COLUMNS.contains(column) || MORE_LINE_COLUMNS.contains(column);
+        self.columns.keys().map(String::as_str).filter(move |column| !of_line(column))
     }
 
     fn read(names: &[String]) -> Result<Self, String> {
@@ -84,15 +95,25 @@ impl Header {
         };
         let has = |number: &usize| payment(*number).iter().any(|name| columns.contains_key(name));
         let payments = (1..=MAX_PAYMENTS).take_while(has).count();
-        let known: Vec<String> = COLUMNS
+        let owned = |column: &&str| (*column).to_owned();
+        let required: Vec<String> = ORDER_COLUMNS
             .iter()
-            .map(|column| (*column).to_owned())
+            .chain(&LINE_COLUMNS)
+            .map(owned)
             .chain((1..=payments).flat_map(payment))
             .collect();
-        if let Some(missing) = known.iter().find(|column| !columns.contains_key(*column)) {
+        if let Some(missing) = required.iter().find(|column| !columns.contains_key(*column)) {
             return Err(format!("column {missing} is missing in the header"));
         }
-        if let Some((at, _)) = names.iter().enumerate().find(|(_, name)| !known.contains(name)) {
+        let points = |number| format!("payment_{number}_{}", Self::POINTS);
+        let more: Vec<String> = MORE_ORDER_COLUMNS
+            .iter()
+            .chain(&MORE_LINE_COLUMNS)
+            .map(owned)
+            .chain((1..=payments).map(points))
+            .collect();
+        let known = |name: &String| required.contains(name) || more.contains(name);
+        if let Some((at, _)) = names.iter().enumerate().find(|(_, name)| !known(name)) {
             let text = "is not known: expected the columns of docs/import.md, and payments numbered \
                         from 1 without a gap";
             return Err(format!("column {} of the header {text}", at + 1));

@@ -84,7 +84,7 @@ fn bad_cells_are_named_with_column_line_and_shape() {
         ),
         (",3.9,", ",3.8,", "total.minor_units: lines sum to 6580 but total is 6590"),
         (",62.00,", ",99999999999999999999,", "gross (line 2): amount is outside the range"),
-        ("TICKET", "SEAT", "line_kind (line 2): expected one of TICKET, FEE"),
+        ("TICKET", "STANDING", "line_kind (line 2): expected one of TICKET, FEE, SEAT"),
         ("CARD", "CASH", "payment_1_tender (line 2): expected one of CARD"),
         (
             ",7,",
@@ -99,6 +99,84 @@ fn bad_cells_are_named_with_column_line_and_shape() {
         let text = problems_with(from, to);
         assert!(text.starts_with(&format!("orders.csv:2: {expected}")), "{to}: {text}");
     }
+}
+
+const MORE: &str = "policy_version,sales_channel,travellers,discounts,quantity,place,trip,discount,\
+                    discount_id,traveller_ids,event_end_time,payment_1_points";
+/// The cells of those columns, of the order before the line.
+const MORE_OF_ORDER: &str = "3,web,a1 Jane Doe;a2,group 10:500 20:1000; early 1:300";
+const MORE_OF_LINE: &str =
+    "10,\"Berlin, Hbf\",trips/t-5,3.26,group,a1 a2,2026-12-19T19:02:00+01:00";
+
+/// An order of two rows, of which the second leaves out what it may.
+fn detailed() -> String {
+    let [first, second] = [format!("{MORE_OF_LINE},57000"), format!("{},57000", ",".repeat(6))];
+    let rows = rows("A1").replace(",CARD,", ",POINTS,");
+    let rows = rows.lines().zip([first, second]);
+    let row = |(row, more): (&str, String)| format!("{row},{MORE_OF_ORDER},{more}\n");
+    format!("{HEADER},{MORE}\n{}", rows.map(row).collect::<String>())
+}
+
+#[test]
+fn columns_that_a_file_may_leave_out_are_read() {
+    let records = read(&detailed());
+    let [Ok((_, order))] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((order.policy_version, order.sales_channel.as_str()), (3, "web"));
+    let travellers: Vec<_> = order
+        .travellers
+        .iter()
+        .map(|traveller| (traveller.traveller_id.as_str(), traveller.display_name.as_str()))
+        .collect();
+    assert_eq!(travellers, [("a1", "Jane Doe"), ("a2", "")]);
+    let discounts: Vec<_> = order
+        .discounts
+        .iter()
+        .map(|discount| {
+            let steps = discount.steps.iter().map(|s| (s.min_units, s.basis_points));
+            (discount.discount_id.as_str(), steps.collect::<Vec<_>>())
+        })
+        .collect();
+    assert_eq!(discounts, [("group", vec![(10, 500), (20, 1000)]), ("early", vec![(1, 300)])]);
+    let line = &order.lines[0];
+    assert_eq!((line.quantity, line.place.as_str()), (10, "Berlin, Hbf"));
+    assert_eq!((line.trip.as_str(), line.discount_id.as_str()), ("trips/t-5", "group"));
+    assert_eq!(line.discount.as_ref().unwrap().minor_units, 326);
+    assert_eq!(line.traveller_ids, ["a1", "a2"]);
+    assert_eq!(line.event_end_time.unwrap().to_string(), "2026-12-19T18:02:00Z");
+    assert_eq!(order.payments[0].points, 57_000);
+    let plain = &order.lines[1];
+    assert_eq!((plain.quantity, plain.discount.as_ref(), plain.event_end_time), (0, None, None));
+}
+
+#[test]
+fn bad_cells_of_those_columns_are_named() {
+    for (from, to, expected) in [
+        (",3,web", ",three,web", "policy_version (line 2): expected a whole number"),
+        (",10,\"Berlin", ",ten,\"Berlin", "quantity (line 2): expected a whole number"),
+        (
+            ",10,\"Berlin",
+            ",9999999999,\"Berlin",
+            "quantity (line 2): expected a small whole number",
+        ),
+        ("10:500", "10-500", "discounts (line 2): expected steps such as group 10:500"),
+        (",a1 a2,", ",a1 a3,", "lines[0].traveller_ids[1]: is none of the order's travellers"),
+        (",3.26,", ",3.261,", "discount (line 2): amount"),
+        ("T19:02:00+01:00", "", "event_end_time (line 2): expected an RFC 3339 time"),
+        (",57000", ",many", "payment_1_points (line 2): expected a whole number"),
+        (",POINTS,", ",CARD,", "payments[0].points: must be 0"),
+    ] {
+        let text = detailed();
+        assert!(text.contains(from), "{from}");
+        let text = problems(&text.replace(from, to)).join("\n");
+        assert!(text.starts_with(&format!("orders.csv:2: {expected}")), "{to}: {text}");
+        assert!(!text.contains("Doe"), "{text}");
+    }
+}
+
+#[test]
+fn rows_may_differ_in_the_columns_of_their_lines_only() {
+    let text = detailed().replacen(",web,", ",desk,", 1);
+    assert_eq!(problems(&text), ["orders.csv:2: sales_channel: line 3 differs from line 2"]);
 }
 
 #[test]

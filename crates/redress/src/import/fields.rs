@@ -90,6 +90,15 @@ impl<'v> Object<'v> {
         value.as_i64().or_else(|| self.expected(key, Some(value), "a whole number"))
     }
 
+    /// A small whole number that may be absent or null, which is 0.
+    pub(crate) fn small_or_zero(&self, key: &'static str) -> i32 {
+        let Some(value) = self.value(key) else { return 0 };
+        let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+        number
+            .or_else(|| self.expected(key, Some(value), "a small whole number"))
+            .unwrap_or_default()
+    }
+
     /// True, false, or absent, which is false.
     pub(crate) fn flag(&self, key: &'static str) -> bool {
         match self.value(key) {
@@ -130,14 +139,46 @@ impl<'v> Object<'v> {
 
     /// A list of objects that must be there.
     pub(crate) fn objects(&self, key: &'static str) -> Vec<Self> {
-        let items = match self.value(key) {
+        let value = self.value(key);
+        if value.is_none() {
+            self.report(key, "value is required");
+        }
+        self.objects_of(key, value)
+    }
+
+    /// A list of objects that may be absent or null, which is none.
+    pub(crate) fn objects_if_any(&self, key: &'static str) -> Vec<Self> {
+        self.objects_of(key, self.value(key))
+    }
+
+    fn objects_of(&self, key: &'static str, value: Option<&'v Value>) -> Vec<Self> {
+        let items = match value {
             Some(Value::Array(items)) => items.as_slice(),
+            None => &[],
             other => self.expected(key, other, "a list").unwrap_or_default(),
         };
         let at = |(index, value)| {
             Self::at(format!("{}[{index}]", self.path(key)), value, self.violations)
         };
         items.iter().enumerate().filter_map(at).collect()
+    }
+
+    /// A list of texts that may be absent or null, which is none.
+    pub(crate) fn texts_if_any(&self, key: &'static str) -> Vec<String> {
+        let items = match self.value(key) {
+            Some(Value::Array(items)) => items.as_slice(),
+            None => &[],
+            other => self.expected(key, other, "a list of texts").unwrap_or_default(),
+        };
+        let text = |(at, item): (usize, &Value)| match item {
+            Value::String(text) => text.clone(),
+            other => {
+                let text = format!("expected a text, found {}", describe(other));
+                self.report(&format!("{key}[{at}]"), text);
+                String::new()
+            }
+        };
+        items.iter().enumerate().map(text).collect()
     }
 
     /// The texts of an object, by name.

@@ -35,6 +35,27 @@ fn line() -> Value {
     })
 }
 
+/// Fills in what a line may leave out.
+fn add_details(order: &mut Value) {
+    order["policy"] = json!("policies/p");
+    order["policy_version"] = json!(3);
+    order["sales_channel"] = json!("web");
+    order["travellers"] = json!([{"traveller_id": "a1", "display_name": "Jane Doe"}]);
+    let steps = json!([{"min_units": 10, "basis_points": 500}]);
+    order["discounts"] = json!([{"discount_id": "group", "steps": steps}]);
+    let line = &mut order["lines"][0];
+    line["kind"] = json!("RAIL_LEG");
+    line["quantity"] = json!(10);
+    line["place"] = json!("Berlin Hbf");
+    line["trip"] = json!("trips/t-5");
+    line["discount"] = json!({"currency_code": "EUR", "minor_units": 326});
+    line["discount_id"] = json!("group");
+    line["traveller_ids"] = json!(["a1"]);
+    line["event_end_time"] = json!("2026-12-19T19:02:00+01:00");
+    order["payments"][0]["tender"] = json!("POINTS");
+    order["payments"][0]["points"] = json!(57_000);
+}
+
 fn read(text: &[u8]) -> Vec<Record> {
     orders("orders.jsonl".to_owned(), text).collect()
 }
@@ -60,6 +81,70 @@ fn a_good_line_becomes_an_order() {
     assert_eq!((order.name.as_str(), order.source_version), ("orders/A1", 7));
     assert_eq!(order.lines[0].event_start_time.unwrap().seconds, 1_797_690_600);
     assert_eq!(order.payments[0].captured.as_ref().unwrap().minor_units, 6200);
+}
+
+#[test]
+fn what_a_line_may_leave_out_is_read() {
+    let mut full = line();
+    add_details(&mut full);
+    let (_, order) = read(format!("{full}\n").as_bytes()).remove(0).unwrap();
+    assert_eq!((order.policy_version, order.sales_channel.as_str()), (3, "web"));
+    let traveller = &order.travellers[0];
+    assert_eq!((traveller.traveller_id.as_str(), &*traveller.display_name), ("a1", "Jane Doe"));
+    assert_eq!(order.discounts[0].discount_id, "group");
+    assert_eq!(order.discounts[0].steps, [DiscountStep { min_units: 10, basis_points: 500 }]);
+    let line = &order.lines[0];
+    assert_eq!((line.kind(), line.quantity), (order_line::Kind::RailLeg, 10));
+    assert_eq!((line.place.as_str(), line.trip.as_str()), ("Berlin Hbf", "trips/t-5"));
+    assert_eq!(line.discount.as_ref().unwrap().minor_units, 326);
+    assert_eq!(
+        (line.discount_id.as_str(), &line.traveller_ids[..]),
+        ("group", &["a1".to_owned()][..])
+    );
+    assert_eq!(line.event_end_time.unwrap().to_string(), "2026-12-19T18:02:00Z");
+    let payment = &order.payments[0];
+    assert_eq!((payment.tender(), payment.points), (payment::Tender::Points, 57_000));
+}
+
+#[test]
+fn details_that_are_wrong_are_named() {
+    let cases = [
+        ("/lines/0/quantity", json!(10_001), "lines[0].quantity: "),
+        ("/lines/0/quantity", json!(3_000_000_000_i64), "lines[0].quantity: expected a small"),
+        ("/lines/0/traveller_ids/0", json!("a2"), "lines[0].traveller_ids[0]: is none of"),
+        ("/lines/0/traveller_ids/0", json!(1), "lines[0].traveller_ids[0]: expected a text"),
+        ("/lines/0/traveller_ids", json!("a1"), "lines[0].traveller_ids: expected a list"),
+        ("/lines/0/discount_id", json!("family"), "lines[0].discount_id: is none of"),
+        (
+            "/lines/0/discount/minor_units",
+            json!(-1),
+            "lines[0].discount.minor_units: must be between 0",
+        ),
+        ("/lines/0/trip", json!("t-5"), "lines[0].trip: "),
+        ("/payments/0/tender", json!("CARD"), "payments[0].points: must be 0"),
+        ("/discounts/0/steps", json!([]), "discounts[0].steps: "),
+        ("/discounts/0/steps/0/basis_points", json!(10_001), "discounts[0].steps[0].basis_points"),
+        ("/discounts/0/steps/0/colour", json!(1), "discounts[0].steps[0].colour: unknown field"),
+        ("/travellers", json!({}), "travellers: expected a list"),
+        (
+            "/travellers",
+            json!([{"traveller_id": "a1"}, {"traveller_id": "a1"}]),
+            "travellers[1].traveller_id: is used by an earlier traveller",
+        ),
+    ];
+    for (pointer, value, expected) in cases {
+        let mut full = line();
+        add_details(&mut full);
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        let parent = full.pointer_mut(parent).unwrap();
+        match key.parse::<usize>() {
+            Ok(at) => parent[at] = value,
+            Err(_) => parent[key] = value,
+        }
+        let text = problem(&full);
+        assert!(text.starts_with(&format!("orders.jsonl:1: {expected}")), "{pointer}: {text}");
+        assert!(!text.contains("Doe"), "{text}");
+    }
 }
 
 #[test]
@@ -129,7 +214,7 @@ fn bad_values_are_named_with_field_and_shape() {
         ("/purchase_time", json!("yesterday"), "purchase_time: expected an RFC 3339 time"),
         ("/state", json!("OPEN"), "state: expected one of PLACED, CANCELLED"),
         ("/state", json!("STATE_UNSPECIFIED"), "state: expected one of PLACED, CANCELLED"),
-        ("/lines/0/kind", json!("SEAT"), "lines[0].kind: expected one of TICKET, FEE"),
+        ("/lines/0/kind", json!("STANDING"), "lines[0].kind: expected one of TICKET, FEE"),
         ("/payments/0/tender", json!("CASH"), "payments[0].tender: expected one of CARD"),
         (
             "/payments/0/captured/minor_units",
@@ -238,13 +323,16 @@ fn the_schema_names_the_fields_that_the_reader_knows() {
         names
     };
     let mut full = line();
-    full["policy"] = json!("policies/p");
     full["contact"]["display_name"] = json!("");
+    add_details(&mut full);
     assert_eq!(names(&schema["properties"]), names(&full));
     for (definition, pointer) in [
         ("contact", "/contact"),
         ("line", "/lines/0"),
         ("payment", "/payments/0"),
+        ("traveller", "/travellers/0"),
+        ("discount", "/discounts/0"),
+        ("step", "/discounts/0/steps/0"),
         ("money", "/total"),
     ] {
         let properties = &schema["$defs"][definition]["properties"];
@@ -276,7 +364,9 @@ fn write(order: &Order) -> Value {
             "line_id": line.line_id, "kind": line.kind().as_str_name(), "event": line.event,
             "title": line.title, "event_start_time": time(&line.event_start_time),
             "event_time_zone": line.event_time_zone, "gross": money(&line.gross),
-            "tax": money(&line.tax),
+            "tax": money(&line.tax), "quantity": line.quantity, "place": line.place,
+            "discount": line.discount.as_ref().map(|_| money(&line.discount)),
+            "traveller_ids": line.traveller_ids,
         })
     };
     let payment = |payment: &Payment| {
@@ -288,7 +378,10 @@ fn write(order: &Order) -> Value {
             "capture_time": time(&payment.capture_time),
         })
     };
+    let traveller = |traveller: &Traveller| json!({"traveller_id": traveller.traveller_id, "display_name": traveller.display_name});
     json!({
+        "sales_channel": order.sales_channel,
+        "travellers": order.travellers.iter().map(traveller).collect::<Vec<_>>(),
         "name": order.name, "source_version": order.source_version, "customer": order.customer,
         "contact": {"email": contact.email, "display_name": contact.display_name,
                     "locale": contact.locale},

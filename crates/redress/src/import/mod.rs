@@ -13,6 +13,7 @@ mod csv_table;
 mod fields;
 pub mod jsonl;
 mod lines;
+mod names;
 pub mod pretix;
 mod record;
 mod report;

@@ -11,12 +11,23 @@ CREATE TABLE orders (
     locale TEXT NOT NULL,
     purchase_time BIGINT NOT NULL,
     state TEXT NOT NULL,
+    -- As the shop states it; NULL when it names none.
     policy TEXT,
+    -- The policy and version that it was sold under, once known: both or neither.
+    pinned_policy TEXT,
+    policy_version BIGINT,
+    sales_channel TEXT NOT NULL,
+    -- JSON lists of domain types.
+    travellers TEXT NOT NULL,
+    discounts TEXT NOT NULL,
     currency TEXT NOT NULL,
     total BIGINT NOT NULL CHECK (total >= 0),
     created BIGINT NOT NULL,
     updated BIGINT NOT NULL,
-    PRIMARY KEY (tenant, order_id)
+    PRIMARY KEY (tenant, order_id),
+    CONSTRAINT policy_pinned_with_its_version CHECK (
+        (pinned_policy IS NULL) = (policy_version IS NULL)
+    )
 );
 CREATE INDEX orders_by_customer ON orders (tenant, customer, order_id);
 
@@ -30,15 +41,35 @@ CREATE TABLE order_lines (
     title TEXT NOT NULL,
     event_start BIGINT NOT NULL,
     event_time_zone TEXT NOT NULL,
+    event_end BIGINT,
+    place TEXT NOT NULL,
+    -- Without the collection's name.
+    trip TEXT,
+    -- Units of the same thing; the amounts are those of all of them.
+    units BIGINT NOT NULL CHECK (units >= 1),
     gross BIGINT NOT NULL CHECK (gross >= 0),
     tax BIGINT NOT NULL CHECK (tax >= 0 AND tax <= gross),
+    -- By how much the list price was above the gross.
+    discount BIGINT NOT NULL CHECK (discount >= 0),
+    discount_id TEXT,
+    -- JSON list of ids.
+    traveller_ids TEXT NOT NULL,
     -- Taken up by refunds: paid, on its way, or kept as their fee.
     committed BIGINT NOT NULL DEFAULT 0 CHECK (committed >= 0),
+    committed_units BIGINT NOT NULL DEFAULT 0 CHECK (committed_units >= 0),
+    -- The part of `committed` that goes back to the buyer.
+    refunding BIGINT NOT NULL DEFAULT 0 CHECK (refunding >= 0 AND refunding <= committed),
+    -- By how much refunds of other lines made what is kept of this one dearer.
+    repriced BIGINT NOT NULL DEFAULT 0 CHECK (repriced >= 0),
+    -- A later version of the order made the line smaller than what refunds have taken up.
+    over_refunded BOOLEAN NOT NULL DEFAULT FALSE,
     -- The shop no longer lists the line, but refunds refer to it.
     removed BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (tenant, order_id, line_id),
     FOREIGN KEY (tenant, order_id) REFERENCES orders (tenant, order_id),
-    CONSTRAINT line_not_over_committed CHECK (removed OR committed <= gross)
+    CONSTRAINT line_not_over_committed CHECK (
+        removed OR over_refunded OR (committed <= gross + repriced AND committed_units <= units)
+    )
 );
 CREATE INDEX order_lines_by_event ON order_lines (tenant, event_id, order_id);
 
@@ -53,9 +84,16 @@ CREATE TABLE payments (
     provider_reference TEXT NOT NULL,
     currency TEXT NOT NULL,
     captured BIGINT NOT NULL CHECK (captured >= 0),
+    -- How many points of a programme `captured` stands for; 0 for money.
+    points BIGINT NOT NULL CHECK (points >= 0),
+    -- What the shop last said was given back past Redress, and what of it counts: the part that
+    -- Redress has heard of from the provider as well is within `refunded`.
+    elsewhere_reported BIGINT NOT NULL,
     refunded_elsewhere BIGINT NOT NULL CHECK (refunded_elsewhere >= 0),
     reserved BIGINT NOT NULL DEFAULT 0 CHECK (reserved >= 0),
     refunded BIGINT NOT NULL DEFAULT 0 CHECK (refunded >= 0),
+    -- The part of `refunded` that was made past Redress and reported by the provider.
+    external BIGINT NOT NULL DEFAULT 0 CHECK (external >= 0 AND external <= refunded),
     disputed BIGINT NOT NULL DEFAULT 0 CHECK (disputed >= 0),
     overdrawn BOOLEAN NOT NULL DEFAULT FALSE,
     capture_time BIGINT NOT NULL,
@@ -63,14 +101,20 @@ CREATE TABLE payments (
     FOREIGN KEY (tenant, order_id) REFERENCES orders (tenant, order_id),
     CONSTRAINT payment_not_over_refunded CHECK (
         overdrawn OR refunded_elsewhere + reserved + refunded + disputed <= captured
-    )
+    ),
+    CONSTRAINT elsewhere_within_report CHECK (refunded_elsewhere <= elsewhere_reported)
 );
+-- A provider's news of a refund that Redress did not make names the payment by its reference.
+CREATE INDEX payments_by_reference ON payments (provider, provider_reference)
+    WHERE provider_reference <> '';
 
 CREATE TABLE policies (
     tenant TEXT NOT NULL,
     policy_id TEXT NOT NULL,
     version BIGINT NOT NULL,
     effective BIGINT NOT NULL,
+    -- The file as it was applied; empty when the policy came field by field.
+    source TEXT NOT NULL,
     body BLOB NOT NULL,
     created BIGINT NOT NULL,
     PRIMARY KEY (tenant, policy_id, version)
@@ -119,16 +163,37 @@ CREATE TABLE refunds (
     legal_deadline BIGINT NOT NULL,
     expected_arrival BIGINT,
     reason TEXT,
+    -- Who asked for it, and who approved or rejected it.
     requester TEXT NOT NULL,
+    approver TEXT,
+    -- REQUESTED, DISRUPTION, or PROVIDER for what was given back there past Redress.
+    origin TEXT NOT NULL,
+    override_code TEXT,
+    -- What it made dearer of the lines that the buyer keeps, to be undone with it.
+    repriced BLOB NOT NULL,
     traceparent TEXT,
     version BIGINT NOT NULL,
     created BIGINT NOT NULL,
     updated BIGINT NOT NULL,
+    -- Nobody approves their own.
+    CONSTRAINT refund_not_self_approved CHECK (approver IS NULL OR approver <> requester),
     PRIMARY KEY (tenant, refund_id),
     FOREIGN KEY (tenant, order_id) REFERENCES orders (tenant, order_id)
 );
 CREATE INDEX refunds_by_order ON refunds (tenant, order_id, refund_id);
 CREATE INDEX refunds_by_disruption ON refunds (tenant, disruption_id, refund_id);
+CREATE INDEX refunds_by_customer ON refunds (tenant, customer, refund_id);
+
+-- Which refund used up what a policy gives each buyer once for an event.
+CREATE TABLE buyer_refunds (
+    tenant TEXT NOT NULL,
+    customer TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    refund_id TEXT NOT NULL,
+    PRIMARY KEY (tenant, customer, event_id),
+    FOREIGN KEY (tenant, refund_id) REFERENCES refunds (tenant, refund_id)
+);
+CREATE INDEX buyer_refunds_by_refund ON buyer_refunds (tenant, refund_id);
 
 CREATE TABLE attempts (
     tenant TEXT NOT NULL,
@@ -186,7 +251,8 @@ CREATE TABLE disruption_items (
 CREATE INDEX disruption_items_open ON disruption_items (tenant, disruption_id, state, order_id);
 
 -- Double entry: one row debits one account and credits another. An attempt's money is opened once
--- (phase 1, RESERVE) and closed once (phase 2, POST or VOID).
+-- (phase 1, RESERVE) and closed once (phase 2, POST or VOID); what was paid behind our back is only
+-- closed (EXTERNAL). A row is never changed and never removed.
 CREATE TABLE postings (
     tenant TEXT NOT NULL,
     attempt_id TEXT NOT NULL,
@@ -199,5 +265,119 @@ CREATE TABLE postings (
     amount BIGINT NOT NULL CHECK (amount > 0),
     created BIGINT NOT NULL,
     PRIMARY KEY (tenant, attempt_id, phase),
-    FOREIGN KEY (tenant, attempt_id) REFERENCES attempts (tenant, attempt_id)
+    FOREIGN KEY (tenant, attempt_id) REFERENCES attempts (tenant, attempt_id),
+    CONSTRAINT posting_accounts_fit_kind CHECK (CASE kind
+        WHEN 'RESERVE' THEN phase = 1 AND debit = 'sales_returns' AND credit = 'refunds_payable'
+        WHEN 'POST' THEN phase = 2 AND debit = 'refunds_payable'
+            AND (credit LIKE 'provider:%' OR credit LIKE 'manual:%')
+        WHEN 'VOID' THEN phase = 2 AND debit = 'refunds_payable' AND credit = 'sales_returns'
+        WHEN 'EXTERNAL' THEN phase = 2 AND debit = 'sales_returns' AND credit LIKE 'provider:%'
+        ELSE FALSE
+    END)
 );
+
+-- Refunds made at a provider that fit several payments: each is announced once.
+CREATE TABLE ambiguous_refunds (
+    tenant TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    provider_refund TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    PRIMARY KEY (tenant, provider, provider_refund)
+);
+-- What somebody did to money or to its rules, and why. Never changed and never removed.
+CREATE TABLE audit_entries (
+    tenant TEXT NOT NULL,
+    entry_id TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    -- Names of roles, joined by commas, in the order of the credential.
+    roles TEXT NOT NULL,
+    action TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    -- A JSON object of texts: ids, amounts, codes.
+    details BLOB NOT NULL,
+    created BIGINT NOT NULL,
+    PRIMARY KEY (tenant, entry_id),
+    CONSTRAINT audit_reason_at_most_1000 CHECK (length(reason) <= 1000)
+);
+CREATE INDEX audit_entries_by_resource ON audit_entries (tenant, resource);
+CREATE INDEX audit_entries_by_actor ON audit_entries (tenant, actor);
+
+-- Rows that wait for their place in a chain ('ledger', 'audit'). Like the outbox: a row leaves when
+-- it is given its place.
+CREATE TABLE chain_queue (
+    seq INTEGER PRIMARY KEY,
+    chain TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    -- The attempt of a posting, or the audit entry.
+    item TEXT NOT NULL,
+    -- The phase of a posting; 0 for an audit entry.
+    phase SMALLINT NOT NULL
+);
+
+-- The chains: 1, 2, 3 for each tenant, each link hashed over its row and the link before it.
+CREATE TABLE chain_links (
+    tenant TEXT NOT NULL,
+    chain TEXT NOT NULL,
+    position BIGINT NOT NULL CHECK (position > 0),
+    item TEXT NOT NULL,
+    phase SMALLINT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (tenant, chain, position),
+    UNIQUE (tenant, chain, item, phase)
+);
+
+CREATE TABLE chain_heads (
+    tenant TEXT NOT NULL,
+    chain TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (tenant, chain)
+);
+
+-- Sums over the chained postings of each account, as of the chain's head.
+CREATE TABLE account_balances (
+    tenant TEXT NOT NULL,
+    account TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    debits BIGINT NOT NULL CHECK (debits >= 0),
+    credits BIGINT NOT NULL CHECK (credits >= 0),
+    PRIMARY KEY (tenant, account, currency)
+);
+
+-- Whoever writes a posting: it waits for its place in the chain, and a closing one closes exactly
+-- what a reservation opened.
+CREATE TRIGGER postings_close_reservations BEFORE INSERT ON postings
+WHEN NEW.phase = 2 AND (NEW.kind = 'EXTERNAL') = EXISTS (
+    SELECT 1 FROM postings p
+    WHERE p.tenant = NEW.tenant AND p.attempt_id = NEW.attempt_id AND p.phase = 1
+      AND p.refund_id = NEW.refund_id AND p.currency = NEW.currency AND p.amount = NEW.amount)
+BEGIN
+    SELECT RAISE(ABORT, 'a posting does not close what its attempt has opened');
+END;
+CREATE TRIGGER postings_are_taken_in AFTER INSERT ON postings BEGIN
+    INSERT INTO chain_queue (chain, tenant, item, phase)
+    VALUES ('ledger', NEW.tenant, NEW.attempt_id, NEW.phase);
+END;
+CREATE TRIGGER audit_entries_are_taken_in AFTER INSERT ON audit_entries BEGIN
+    INSERT INTO chain_queue (chain, tenant, item, phase)
+    VALUES ('audit', NEW.tenant, NEW.entry_id, 0);
+END;
+CREATE TRIGGER postings_are_never_changed BEFORE UPDATE ON postings BEGIN
+    SELECT RAISE(ABORT, 'postings is append-only: UPDATE is refused');
+END;
+CREATE TRIGGER postings_are_kept BEFORE DELETE ON postings BEGIN
+    SELECT RAISE(ABORT, 'postings is append-only: DELETE is refused');
+END;
+CREATE TRIGGER audit_entries_are_never_changed BEFORE UPDATE ON audit_entries BEGIN
+    SELECT RAISE(ABORT, 'audit_entries is append-only: UPDATE is refused');
+END;
+CREATE TRIGGER audit_entries_are_kept BEFORE DELETE ON audit_entries BEGIN
+    SELECT RAISE(ABORT, 'audit_entries is append-only: DELETE is refused');
+END;
+CREATE TRIGGER chain_links_are_never_changed BEFORE UPDATE ON chain_links BEGIN
+    SELECT RAISE(ABORT, 'chain_links is append-only: UPDATE is refused');
+END;
+CREATE TRIGGER chain_links_are_kept BEFORE DELETE ON chain_links BEGIN
+    SELECT RAISE(ABORT, 'chain_links is append-only: DELETE is refused');
+END;

@@ -1,22 +1,63 @@
 //! Stores the next version of a policy.
 //!
-//! Invariant: a stored version never changes, and its tiers never contradict each other.
+//! Invariant: a stored version never changes, and its rules never contradict each other.
 
-use redress_core::id::TenantId;
+use std::collections::BTreeMap;
+
+use redress_core::caller::Role;
+use redress_core::clock::Timestamp;
+use redress_core::id::{AuditRecordId, TenantId};
 use redress_policy::Policy;
 
 use super::{RefundError, Refunds};
+use crate::domain::audit::{AuditAction, AuditEntry};
+use crate::store::AppliedPolicy;
 
-/// Stores `policy` as its next version, or returns the newest when nothing but the version
+/// What the caller asks for.
+#[derive(Debug)]
+pub struct ApplyPolicy {
+    /// The policy with the file that it was read from.
+    pub policy: AppliedPolicy,
+    /// Who asks: the subject of the credential.
+    pub actor: String,
+    /// What the actor may act as.
+    pub roles: Vec<Role>,
+}
+
+/// Stores the policy as its next version, or returns the newest when nothing but the version
 /// differs.
 pub async fn apply_policy(
     app: &Refunds,
     tenant: &TenantId,
-    policy: Policy,
-) -> Result<Policy, RefundError> {
-    let problems = policy.problems();
+    ask: ApplyPolicy,
+) -> Result<AppliedPolicy, RefundError> {
+    let problems = ask.policy.policy.problems();
     if !problems.is_empty() {
         return Err(RefundError::BadPolicy(problems));
     }
-    Ok(app.store.apply_policy(tenant, policy, app.clock.now()).await?)
+    let (now, id) = (app.clock.now(), AuditRecordId::fresh(&*app.ids));
+    let ApplyPolicy { policy, actor, roles } = ask;
+    let entry = |policy: &Policy| audit(tenant, &id, &actor, &roles, policy, now);
+    Ok(app.store.apply_policy(tenant, policy, &entry, now).await?)
+}
+
+fn audit(
+    tenant: &TenantId,
+    id: &AuditRecordId,
+    actor: &str,
+    roles: &[Role],
+    policy: &Policy,
+    now: Timestamp,
+) -> AuditEntry {
+    AuditEntry {
+        tenant: tenant.clone(),
+        id: id.clone(),
+        actor: actor.to_owned(),
+        roles: roles.to_vec(),
+        action: AuditAction::POLICY_APPLIED,
+        resource: policy.id.resource_name(),
+        reason: String::new(),
+        details: BTreeMap::from([("version".to_owned(), policy.version.to_string())]),
+        at: now,
+    }
 }

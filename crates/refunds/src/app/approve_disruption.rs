@@ -91,7 +91,8 @@ async fn plan_all(app: &Refunds, draft: &Disruption) -> Result<i64, RefundError>
     let mut planned = 0;
     loop {
         let orders = app.store.orders_for_event(tenant, event, last.as_ref(), PAGE).await?;
-        let plan = |order| plan_item(order, event, app.connections.names());
+        let now = app.clock.now();
+        let plan = |order| plan_item(order, event, &*app.connections, now);
         let plans: Vec<ItemPlan> = orders.iter().map(plan).collect();
         if !plans.is_empty() {
             let frozen = app.store.freeze_items(draft, &plans).await;

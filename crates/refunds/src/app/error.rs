@@ -6,10 +6,12 @@
 use redress_api::ApiError;
 use redress_api::ports::PortError;
 use redress_core::clock::Timestamp;
-use redress_core::id::{DisruptionId, OrderId, PolicyId, QuoteId, TenantId};
+use redress_core::id::{DisruptionId, OrderId, PolicyId, QuoteId, RefundId, TenantId};
+use redress_core::money::Money;
 use redress_policy::PolicyProblem;
 use redress_store::StoreError;
 
+use crate::domain::act::ActError;
 use crate::domain::disruption::DisruptionState;
 use crate::domain::quote::QuoteError;
 use crate::domain::reserve::Shortage;
@@ -23,8 +25,8 @@ pub enum RefundError {
         /// Resource name.
         name: String,
     },
-    /// The rules of a policy contradict each other.
-    #[error("the policy's tiers contradict each other in {} places", .0.len())]
+    /// The rules of a policy contradict each other, or cannot be read.
+    #[error("the policy is wrong in {} places", .0.len())]
     BadPolicy(Vec<PolicyProblem>),
     /// The tenant's settings were never applied, and the order names no policy of its own.
     #[error(
@@ -70,6 +72,25 @@ pub enum RefundError {
     OverRefund {
         /// What is missing.
         cause: Shortage,
+    },
+    /// The order's payments hold something else than the caller believes.
+    #[error("{} has {refundable} left to refund, which is not what was expected", order.resource_name())]
+    RefundableChanged {
+        /// The order.
+        order: OrderId,
+        /// What its payments hold.
+        refundable: Money,
+    },
+    /// The buyer has used up what the policy gives each buyer once.
+    #[error("the buyer of {} has withdrawn from this event before", .0.resource_name())]
+    BuyerLimit(OrderId),
+    /// The refund, or an attempt of it, is not in a state that allows what is asked for.
+    #[error("{}: {cause}", refund.resource_name())]
+    NotAllowed {
+        /// The refund.
+        refund: RefundId,
+        /// Why not.
+        cause: ActError,
     },
     /// The event has a disruption.
     #[error("{} exists for this event", .0.resource_name())]

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use redress_core::id::TenantId;
+use redress_core::id::{PolicyId, TenantId};
 
 use super::{RefundError, Refunds};
 use crate::domain::order::Violation;
@@ -60,13 +60,23 @@ pub async fn import_orders(
     let (good, mut report) = sort_out(chunk);
     let (places, orders): (Vec<usize>, Vec<ImportedOrder>) = good.into_iter().unzip();
     if !orders.is_empty() {
-        let outcomes = app.store.import_orders(tenant, &orders, &*app.ids, app.clock.now()).await?;
+        let default = default_policy(app, tenant).await?;
+        let outcomes = app
+            .store
+            .import_orders(tenant, &orders, default.as_ref(), &*app.ids, app.clock.now())
+            .await?;
         for ((index, imported), outcome) in places.into_iter().zip(&orders).zip(outcomes) {
             report.count(index, imported, outcome);
         }
     }
     report.rejections.sort_by_key(|rejection| rejection.index);
     Ok(report)
+}
+
+/// The policy of orders that name none; `None` while the tenant has no settings.
+async fn default_policy(app: &Refunds, tenant: &TenantId) -> Result<Option<PolicyId>, RefundError> {
+    let settings = app.tenants.get(tenant).await?;
+    Ok(settings.and_then(|settings| PolicyId::new(settings.default_policy).ok()))
 }
 
 /// Splits a chunk into what can be stored, with its place, and what is rejected.
@@ -113,9 +123,12 @@ impl ImportReport {
                 "total.currency_code",
                 "differs from the stored order's currency, which refunds may refer to".to_owned(),
             ),
-            ImportOutcome::BelowRefunded => {
-                ("lines", "a line costs less than refunds have taken up of it".to_owned())
-            }
+            ImportOutcome::UnknownPolicyVersion => (
+                "policy_version",
+                "is no stored version of the order's policy; apply that version first, or leave it \
+                 0 for the one in force at purchase"
+                    .to_owned(),
+            ),
         };
         self.rejections.push(Rejection {
             index,

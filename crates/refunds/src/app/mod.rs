@@ -3,6 +3,7 @@
 //! Invariant: one use case a file; no wire types and no SQL. Each one reaches only the rows of the
 //! tenant it is given, and none calls a provider: paying is the workers' part.
 
+mod act_on_refund;
 mod apply_policy;
 mod approve_disruption;
 mod batch_get_order_contacts;
@@ -16,38 +17,51 @@ mod get_order;
 mod get_policy;
 mod get_refund;
 mod import_orders;
+mod list_account_balances;
+mod list_audit_records;
 mod list_disruption_items;
 mod list_disruptions;
+mod list_ledger_entries;
 mod list_orders;
 mod list_policies;
 mod list_refunds;
 mod preview_disruption;
 mod quote_refund;
+mod record_external_refund;
+mod refund_writer;
 mod request;
 mod start_disruption;
+mod watch_refund;
 
-pub use apply_policy::apply_policy;
+pub use act_on_refund::{ActOnRefund, act_on_refund};
+pub use apply_policy::{ApplyPolicy, apply_policy};
 pub use approve_disruption::{ApproveDisruption, approve_disruption};
 pub use batch_get_order_contacts::batch_get_order_contacts;
 pub use check_ledger::{LedgerCheck, check_ledger};
 pub use connections::Connections;
 pub use create_disruption::{CreateDisruption, create_disruption};
-pub use create_refund::{CreateRefund, create_refund};
+pub use create_refund::{CreateRefund, Wanted, create_refund};
 pub use error::RefundError;
 pub use get_disruption::{DisruptionReport, get_disruption};
 pub use get_order::get_order;
 pub use get_policy::get_policy;
-pub use get_refund::get_refund;
+pub use get_refund::{get_refund, get_refund_with_decisions};
 pub use import_orders::{Candidate, ImportReport, MAX_CHUNK, Rejection, import_orders};
+pub use list_account_balances::list_account_balances;
+pub use list_audit_records::list_audit_records;
 pub use list_disruption_items::list_disruption_items;
 pub use list_disruptions::list_disruptions;
+pub use list_ledger_entries::list_ledger_entries;
 pub use list_orders::list_orders;
 pub use list_policies::list_policies;
 pub use list_refunds::list_refunds;
 pub use preview_disruption::{DisruptionPreview, PreviewTotal, preview_disruption};
 pub use quote_refund::{QuoteRefund, quote_refund};
+pub use record_external_refund::record_external_refund;
+pub use refund_writer::RefundWriter;
 pub use request::{Outcome, Request};
 pub use start_disruption::{StartDisruption, start_disruption};
+pub use watch_refund::watch_refund;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +78,8 @@ use crate::worker::WorkSignals;
 pub struct Refunds {
     /// Where everything is kept.
     pub store: SharedStore,
+    /// Stores refunds that are created at the same moment together.
+    pub writer: RefundWriter,
     /// The tenants' settings.
     pub tenants: Arc<dyn TenantDirectory>,
     /// The providers that Redress can send through.

@@ -53,7 +53,7 @@ pub async fn preview_disruption(
     loop {
         let orders = app.store.orders_for_event(tenant, event, last.as_ref(), PAGE).await?;
         for order in &orders {
-            sums.add(&plan_item(order, event, app.connections.names()));
+            sums.add(&plan_item(order, event, &*app.connections, app.clock.now()));
         }
         match next_page(&orders) {
             Some(order) => last = Some(order.id.clone()),
@@ -95,7 +95,7 @@ impl Sums {
             self.counts.nothing_due += 1;
             return;
         };
-        if price.shares.iter().all(|share| share.connected) {
+        if price.shares.iter().all(|share| share.by_hand.is_none()) {
             self.counts.refundable += 1;
         } else {
             self.counts.attention += 1;
@@ -105,7 +105,7 @@ impl Sums {
             let total = self.totals.entry(key).or_default();
             total.minor_units += share.amount;
             total.payments += 1;
-            total.connected = share.connected;
+            total.connected = share.by_hand.is_none();
         }
     }
 
@@ -125,6 +125,7 @@ mod tests {
     use super::*;
     use crate::domain::order::Tender;
     use crate::domain::order::tests::{order, payment};
+    use crate::domain::price::tests::{NOW, routes};
 
     #[test]
     fn an_order_with_a_tender_for_a_person_counts_there_only() {
@@ -138,7 +139,7 @@ mod tests {
         let event = mixed.lines[0].event.clone();
         let mut sums = Sums::default();
         for order in [order(), mixed, unpaid] {
-            sums.add(&plan_item(&order, &event, &["stripe".to_owned()]));
+            sums.add(&plan_item(&order, &event, &routes(), NOW));
         }
         let preview = sums.finish();
         assert_eq!(

@@ -1,24 +1,25 @@
 //! Prices a refund and keeps the offer.
 //!
-//! Invariant: the policy version in force when the order was bought decides, whatever applies
-//! today.
+//! Invariant: the policy version that the order was sold under decides, whatever applies today.
+
+use std::collections::HashMap;
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{OrderId, PolicyId, QuoteId, TenantId};
+use redress_core::id::{EventId, OrderId, PolicyId, QuoteId, TenantId};
 use redress_policy::Policy;
 
 use super::request::once;
 use super::{Outcome, RefundError, Refunds, Request, get_order};
 use crate::domain::order::Order;
-use crate::domain::quote::{Quote, QuoteTerms, quote_withdrawal};
+use crate::domain::quote::{Quote, QuoteTerms, Withdrawal, quote_withdrawal};
 
 /// What the caller asks for.
 #[derive(Debug)]
 pub struct QuoteRefund<'a> {
     /// The order.
     pub order: OrderId,
-    /// Ids of the lines to refund, none twice; empty means every ticket.
-    pub line_ids: Vec<String>,
+    /// What is to be given back, and why.
+    pub withdrawal: Withdrawal,
     /// The tenant, and what a repetition is recognised by.
     pub request: Request<'a, Quote>,
 }
@@ -33,25 +34,47 @@ pub async fn quote_refund(
 
 async fn offer(app: &Refunds, ask: &QuoteRefund<'_>) -> Result<Quote, RefundError> {
     let tenant = &ask.request.key.tenant;
-    let order = get_order(app, tenant, &ask.order).await?;
-    let policy = policy_at_purchase(app, tenant, &order).await?;
     let now = app.clock.now();
-    let quote = price(app, &order, &ask.line_ids, &policy, now)?;
+    let order = get_order(app, tenant, &ask.order).await?;
+    let quote = price_withdrawal(app, tenant, &order, &ask.withdrawal, now).await?;
     app.store.create_quote(tenant, &quote, &ask.request.record(&quote), now).await?;
     Ok(quote)
 }
 
-/// The version of the order's policy, or of the tenant's default, that was in force at purchase.
-async fn policy_at_purchase(
+/// The offer for a withdrawal; not stored.
+pub(super) async fn price_withdrawal(
     app: &Refunds,
     tenant: &TenantId,
     order: &Order,
-) -> Result<Policy, RefundError> {
+    withdrawal: &Withdrawal,
+    now: Timestamp,
+) -> Result<Quote, RefundError> {
+    let policy = policy_of(app, tenant, order).await?;
+    let holding = order.payments.iter().filter(|payment| payment.refundable() > 0);
+    let buyer_refunds = buyer_refunds(app, tenant, order, &policy).await?;
+    let terms = QuoteTerms {
+        routing: &*app.connections,
+        validity: app.quote_validity,
+        arrival: app.connections.arrival(holding.map(|payment| payment.provider.as_str())),
+        buyer_refunds: &buyer_refunds,
+    };
+    let id = QuoteId::fresh(&*app.ids);
+    quote_withdrawal(id, order, withdrawal, &policy, terms, now)
+        .map_err(|cause| RefundError::NotQuotable { order: order.id.clone(), cause })
+}
+
+/// The version that the order is pinned to; without one, the version of its policy, or of the
+/// tenant's default, that was in force at purchase.
+async fn policy_of(app: &Refunds, tenant: &TenantId, order: &Order) -> Result<Policy, RefundError> {
+    let purchased = order.purchase_time;
+    if let (Some(id), Some(version)) = (&order.policy, order.policy_version) {
+        let found = app.store.policy_version(tenant, id, version).await?;
+        return found.ok_or_else(|| RefundError::NoPolicyInForce { policy: id.clone(), purchased });
+    }
     let id = match &order.policy {
         Some(id) => id.clone(),
         None => default_policy(app, tenant).await?,
     };
-    let purchased = order.purchase_time;
     let found = app.store.policy_in_force(tenant, &id, purchased).await?;
     found.ok_or(RefundError::NoPolicyInForce { policy: id, purchased })
 }
@@ -62,20 +85,19 @@ async fn default_policy(app: &Refunds, tenant: &TenantId) -> Result<PolicyId, Re
     named.ok_or_else(|| RefundError::TenantNotApplied(tenant.clone()))
 }
 
-fn price(
+/// How often the buyer has used up what policies give once, by the events of the order.
+async fn buyer_refunds(
     app: &Refunds,
+    tenant: &TenantId,
     order: &Order,
-    line_ids: &[String],
     policy: &Policy,
-    now: Timestamp,
-) -> Result<Quote, RefundError> {
-    let holding = order.payments.iter().filter(|payment| payment.refundable() > 0);
-    let terms = QuoteTerms {
-        connected: app.connections.names(),
-        validity: app.quote_validity,
-        arrival: app.connections.arrival(holding.map(|payment| payment.provider.as_str())),
-    };
-    let id = QuoteId::fresh(&*app.ids);
-    quote_withdrawal(id, order, line_ids, policy, terms, now)
-        .map_err(|cause| RefundError::NotQuotable { order: order.id.clone(), cause })
+) -> Result<HashMap<EventId, u32>, RefundError> {
+    if !policy.counts_buyer_refunds() {
+        return Ok(HashMap::new());
+    }
+    let events: Vec<EventId> = order.lines.iter().map(|line| line.event.clone()).collect();
+    let used = app.store.buyer_refunds(tenant, &order.customer, &events).await?;
+    let counted =
+        used.into_iter().map(|(event, count)| (event, u32::try_from(count).unwrap_or(u32::MAX)));
+    Ok(counted.collect())
 }

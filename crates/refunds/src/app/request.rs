@@ -44,13 +44,21 @@ pub(super) async fn once<T>(
     key: &RequestKey,
     work: impl Future<Output = Result<T, RefundError>>,
 ) -> Result<Outcome<T>, RefundError> {
-    if let Some(answer) = replay(store, key).await? {
-        return Ok(Outcome::Replayed(answer));
+    match replay(store, key).await? {
+        Some(answer) => Ok(Outcome::Replayed(answer)),
+        None => or_answered(store, key, work).await,
     }
+}
+
+/// Does `work`, which fails if the request was answered before: then that answer counts, and not
+/// what kept this one from doing it again.
+pub(super) async fn or_answered<T>(
+    store: &dyn RefundStore,
+    key: &RequestKey,
+    work: impl Future<Output = Result<T, RefundError>>,
+) -> Result<Outcome<T>, RefundError> {
     match work.await {
         Ok(done) => Ok(Outcome::Done(done)),
-        // A racing sending of this very request may have done the work since the look above. Then
-        // its answer counts, and not what kept this one from doing it again.
         Err(error) => replay(store, key).await?.map(Outcome::Replayed).ok_or(error),
     }
 }

@@ -1,5 +1,6 @@
 use std::io::Write as _;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::*;
@@ -34,6 +35,10 @@ fn a_key_is_enough_to_connect_stripe() {
     assert_eq!(stripe.terms.visibility_window, Duration::from_secs(10));
     assert_eq!(stripe.terms.concurrency, 32);
     assert_eq!(stripe.terms.arrival, days(14));
+    assert_eq!(stripe.terms.replay_window, Some(days(1)));
+    assert_eq!(stripe.terms.refund_window, None);
+    assert_eq!(stripe.terms.reads_per_second, 20);
+    assert!(stripe.webhook_secrets.is_empty());
     assert_eq!(settings.worker.item_terms.arrival, Some(days(14)));
 }
 
@@ -47,9 +52,44 @@ fn secrets_come_from_files_without_their_line_ends() {
         } },
         "webhooks": { "listen": "127.0.0.1:0" },
     }));
-    let webhooks = settings.resolve().unwrap().webhooks.unwrap();
-    assert_eq!(webhooks.stripe_secret.expose_secret(), "whsec_1");
-    assert_eq!(webhooks.listen.to_string(), "127.0.0.1:0");
+    let settings = settings.resolve().unwrap();
+    let secrets = settings.stripe.unwrap().webhook_secrets;
+    assert_eq!(exposed(&secrets), ["whsec_1"]);
+    assert_eq!(settings.webhooks.unwrap().listen.to_string(), "127.0.0.1:0");
+}
+
+fn exposed(secrets: &[SecretString]) -> Vec<&str> {
+    secrets.iter().map(ExposeSecret::expose_secret).collect()
+}
+
+#[test]
+fn a_signing_secret_that_is_replaced_is_accepted_beside_the_new_one() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"whsec_old\n").unwrap();
+    let settings = config(json!({
+        "providers": { "stripe": {
+            "secret_key": "sk_test_1",
+            "webhook_secret": "whsec_new",
+            "previous_webhook_secret_file": file.path(),
+        } },
+        "webhooks": { "listen": "127.0.0.1:0" },
+    }));
+    let stripe = settings.resolve().unwrap().stripe.unwrap();
+    assert_eq!(exposed(&stripe.webhook_secrets), ["whsec_new", "whsec_old"]);
+    let alone = problems(json!({
+        "providers": { "stripe": {
+            "secret_key": "sk_test_1", "previous_webhook_secret": "whsec_old"
+        } },
+        "webhooks": { "listen": "127.0.0.1:0" },
+    }));
+    assert_eq!(alone, ["providers.stripe.previous_webhook_secret"]);
+}
+
+#[test]
+fn a_tenants_agreement_with_stripe_can_limit_the_age_of_payments() {
+    let stripe = json!({ "secret_key": "sk_test_1", "refund_window_days": 180 });
+    let settings = config(json!({ "providers": { "stripe": stripe } })).resolve().unwrap();
+    assert_eq!(settings.stripe.unwrap().terms.refund_window, Some(days(180)));
 }
 
 #[test]
@@ -65,10 +105,12 @@ fn every_mistake_is_told_at_once_by_its_key() {
             "visibility_window_ms": 0,
             "concurrency": 0,
             "arrival_days": 0,
+            "reads_per_second": 0,
+            "refund_window_days": 0,
         } },
         "worker": {
             "poll_ms": 0, "drain_ms": 0, "look_up_first_ms": 0, "look_up_cap_ms": 0,
-            "check_first_ms": 0,
+            "check_first_ms": 0, "ask_person_after_ms": 0,
         },
     }));
     let expected = [
@@ -80,12 +122,15 @@ fn every_mistake_is_told_at_once_by_its_key() {
         "providers.stripe.timeout_ms",
         "providers.stripe.arrival_days",
         "providers.stripe.concurrency",
+        "providers.stripe.reads_per_second",
+        "providers.stripe.refund_window_days",
         "webhooks.listen",
         "worker.poll_ms",
         "worker.drain_ms",
         "worker.look_up_first_ms",
         "worker.look_up_cap_ms",
         "worker.check_first_ms",
+        "worker.ask_person_after_ms",
     ];
     assert_eq!(all, expected);
 }

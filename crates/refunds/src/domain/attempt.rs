@@ -6,6 +6,7 @@
 use redress_core::clock::Timestamp;
 use redress_core::id::{AttemptId, OrderId, PaymentId, RefundId, TenantId};
 use redress_core::money::Currency;
+use serde::{Deserialize, Serialize};
 
 /// How many attempts one tender of a refund gets before a person has to look.
 pub const MAX_ATTEMPTS: i32 = 5;
@@ -25,6 +26,12 @@ pub enum AttemptState {
     Failed,
     /// The answer was lost. Only proof moves it on.
     Unknown,
+    /// Reserved; waits for its refund's approval.
+    Held,
+    /// Reserved; Redress cannot send it, so a person pays and tells.
+    Manual,
+    /// Taken back before it was sent.
+    Cancelled,
 }
 
 /// What can happen to an attempt.
@@ -44,12 +51,46 @@ pub enum AttemptEvent {
     LoseAnswer,
     /// The provider was asked twice past its visibility window and knows of no such refund.
     ProveAbsent,
+    /// A second person agreed to the refund.
+    Release,
+    /// A person took it back.
+    Withdraw,
+    /// A person records that the buyer has been paid.
+    ConfirmPaid,
+    /// A person records that the buyer has not been paid.
+    ConfirmNotPaid,
+}
+
+impl AttemptEvent {
+    /// Every event, for tables.
+    pub const ALL: [Self; 11] = [
+        Self::Claim,
+        Self::NotSent,
+        Self::Accept,
+        Self::Succeed,
+        Self::Refuse,
+        Self::LoseAnswer,
+        Self::ProveAbsent,
+        Self::Release,
+        Self::Withdraw,
+        Self::ConfirmPaid,
+        Self::ConfirmNotPaid,
+    ];
 }
 
 impl AttemptState {
     /// Every state, for tables.
-    pub const ALL: [Self; 6] =
-        [Self::Armed, Self::Sent, Self::Accepted, Self::Succeeded, Self::Failed, Self::Unknown];
+    pub const ALL: [Self; 9] = [
+        Self::Armed,
+        Self::Sent,
+        Self::Accepted,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Unknown,
+        Self::Held,
+        Self::Manual,
+        Self::Cancelled,
+    ];
 
     /// The name in the database and in events.
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +101,9 @@ impl AttemptState {
             Self::Succeeded => "SUCCEEDED",
             Self::Failed => "FAILED",
             Self::Unknown => "UNKNOWN",
+            Self::Held => "HELD",
+            Self::Manual => "MANUAL",
+            Self::Cancelled => "CANCELLED",
         }
     }
 
@@ -70,27 +114,40 @@ impl AttemptState {
 
     /// The state after `event`; `None` when the event is not allowed in this state.
     pub const fn next(self, event: AttemptEvent) -> Option<Self> {
-        use AttemptEvent::{Accept, Claim, LoseAnswer, NotSent, ProveAbsent, Refuse, Succeed};
-        use AttemptState::{Accepted, Armed, Failed, Sent, Succeeded, Unknown};
+        use AttemptEvent as On;
+        use AttemptState::{
+            Accepted, Armed, Cancelled, Failed, Held, Manual, Sent, Succeeded, Unknown,
+        };
         match (self, event) {
-            (Armed, Claim) => Some(Sent),
-            (Sent, NotSent) => Some(Armed),
-            (Sent | Unknown, Accept) => Some(Accepted),
-            (Sent | Accepted | Unknown, Succeed) => Some(Succeeded),
-            (Sent | Accepted | Unknown, Refuse) | (Unknown, ProveAbsent) => Some(Failed),
-            (Sent, LoseAnswer) => Some(Unknown),
+            (Armed, On::Claim) => Some(Sent),
+            (Sent, On::NotSent) | (Held, On::Release) => Some(Armed),
+            (Sent | Unknown, On::Accept) => Some(Accepted),
+            (Sent | Accepted | Unknown, On::Succeed) | (Unknown | Manual, On::ConfirmPaid) => {
+                Some(Succeeded)
+            }
+            (Sent | Accepted | Unknown, On::Refuse)
+            | (Unknown, On::ProveAbsent)
+            | (Unknown | Manual, On::ConfirmNotPaid) => Some(Failed),
+            (Sent, On::LoseAnswer) => Some(Unknown),
+            (Held | Armed | Manual, On::Withdraw) => Some(Cancelled),
             _ => None,
         }
     }
 
     /// Whether the attempt holds money on its payment.
     pub const fn is_open(self) -> bool {
-        matches!(self, Self::Armed | Self::Sent | Self::Accepted | Self::Unknown)
+        !matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// Whether the provider may have been told of it, and what it did is not settled.
+    pub const fn is_under_way(self) -> bool {
+        matches!(self, Self::Sent | Self::Accepted | Self::Unknown)
     }
 }
 
-/// Why an attempt failed, or why no attempt could be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Why an attempt failed, or why a person has to pay it or look after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {
     /// The tender's provider has no connector.
     NoConnector,
@@ -106,11 +163,19 @@ pub enum Reason {
     NotExecuted,
     /// The payment no longer holds the money that was to be reserved.
     OverRefund,
+    /// The payment is older than what its provider still refunds.
+    OutOfRefundWindow,
+    /// The provider cannot pay the amount in that currency.
+    AmountNotPayable,
+    /// Look-ups have stayed without a clear answer for too long.
+    OutcomeUnknown,
+    /// A person has found that the buyer was not paid.
+    ConfirmedNotPaid,
 }
 
 impl Reason {
     /// Every reason, for tables.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::NoConnector,
         Self::AccountClosed,
         Self::InsufficientBalance,
@@ -118,6 +183,10 @@ impl Reason {
         Self::ProviderRefused,
         Self::NotExecuted,
         Self::OverRefund,
+        Self::OutOfRefundWindow,
+        Self::AmountNotPayable,
+        Self::OutcomeUnknown,
+        Self::ConfirmedNotPaid,
     ];
 
     /// The stable code in the API, in events and in the database.
@@ -130,6 +199,10 @@ impl Reason {
             Self::ProviderRefused => "PROVIDER_REFUSED",
             Self::NotExecuted => "NOT_EXECUTED",
             Self::OverRefund => "OVER_REFUND",
+            Self::OutOfRefundWindow => "OUT_OF_REFUND_WINDOW",
+            Self::AmountNotPayable => "AMOUNT_NOT_PAYABLE",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
+            Self::ConfirmedNotPaid => "CONFIRMED_NOT_PAID",
         }
     }
 
@@ -141,11 +214,28 @@ impl Reason {
     /// What a person should do next.
     pub const fn next_action(self) -> &'static str {
         match self {
-            Self::NoConnector | Self::AccountClosed => "PAY_BY_OTHER_MEANS",
+            Self::NoConnector
+            | Self::AccountClosed
+            | Self::OutOfRefundWindow
+            | Self::AmountNotPayable => "PAY_BY_OTHER_MEANS",
             Self::InsufficientBalance => "TOP_UP_PROVIDER_BALANCE",
             Self::AlreadyRefunded | Self::OverRefund => "COMPARE_WITH_PROVIDER",
             Self::ProviderRefused | Self::NotExecuted => "REVIEW_WITH_PROVIDER",
+            Self::OutcomeUnknown => "RESOLVE_ATTEMPT",
+            Self::ConfirmedNotPaid => "RETRY_OR_CANCEL",
         }
+    }
+
+    /// Whether another attempt on the same tender could end otherwise.
+    pub const fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::InsufficientBalance
+                | Self::ProviderRefused
+                | Self::NotExecuted
+                | Self::OverRefund
+                | Self::ConfirmedNotPaid
+        )
     }
 }
 
@@ -174,7 +264,7 @@ pub struct Attempt {
     pub amount: i64,
     /// Where it stands.
     pub state: AttemptState,
-    /// Why it failed.
+    /// Why it failed, or why a person is needed while it is open.
     pub reason: Option<Reason>,
     /// The provider's id of the refund; empty while unknown.
     pub provider_refund: String,
@@ -196,39 +286,61 @@ pub struct Attempt {
 mod tests {
     use super::*;
 
+    /// Rows are states, columns events; `-` refuses.
+    const TABLE: &str = "
+        state      Claim NotSent Accept   Succeed   Refuse LoseAnswer ProveAbsent Release Withdraw  ConfirmPaid ConfirmNotPaid
+        ARMED      SENT  -       -        -         -      -          -           -       CANCELLED -           -
+        SENT       -     ARMED   ACCEPTED SUCCEEDED FAILED UNKNOWN    -           -       -         -           -
+        ACCEPTED   -     -       -        SUCCEEDED FAILED -          -           -       -         -           -
+        SUCCEEDED  -     -       -        -         -      -          -           -       -         -           -
+        FAILED     -     -       -        -         -      -          -           -       -         -           -
+        UNKNOWN    -     -       ACCEPTED SUCCEEDED FAILED -          FAILED      -       -         SUCCEEDED   FAILED
+        HELD       -     -       -        -         -      -          -           ARMED   CANCELLED -           -
+        MANUAL     -     -       -        -         -      -          -           -       CANCELLED SUCCEEDED   FAILED
+        CANCELLED  -     -       -        -         -      -          -           -       -         -           -
+    ";
+
     #[test]
     fn every_cell_of_the_transition_table() {
-        use AttemptEvent::*;
-        use AttemptState::*;
-        let events = [Claim, NotSent, Accept, Succeed, Refuse, LoseAnswer, ProveAbsent];
-        let table = [
-            (Armed, [Some(Sent), None, None, None, None, None, None]),
-            (
-                Sent,
-                [
-                    None,
-                    Some(Armed),
-                    Some(Accepted),
-                    Some(Succeeded),
-                    Some(Failed),
-                    Some(Unknown),
-                    None,
-                ],
-            ),
-            (Accepted, [None, None, None, Some(Succeeded), Some(Failed), None, None]),
-            (Succeeded, [None; 7]),
-            (Failed, [None; 7]),
-            (
-                Unknown,
-                [None, None, Some(Accepted), Some(Succeeded), Some(Failed), None, Some(Failed)],
-            ),
-        ];
-        assert_eq!(table.map(|(state, _)| state), AttemptState::ALL);
-        for (state, row) in table {
-            for (event, expected) in events.into_iter().zip(row) {
-                assert_eq!(state.next(event), expected, "{state:?} x {event:?}");
+        let rows: Vec<Vec<&str>> = TABLE
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .filter(|row| !row.is_empty())
+            .collect();
+        let (head, rows) = rows.split_first().unwrap();
+        let events: Vec<String> = AttemptEvent::ALL.iter().map(|e| format!("{e:?}")).collect();
+        assert_eq!(head[1..], events);
+        assert_eq!(rows.len(), AttemptState::ALL.len());
+        for (row, state) in rows.iter().zip(AttemptState::ALL) {
+            assert_eq!(row[0], state.as_str());
+            for (cell, event) in row[1..].iter().zip(AttemptEvent::ALL) {
+                let next = state.next(event).map_or("-", AttemptState::as_str);
+                assert_eq!(next, *cell, "{state:?} x {event:?}");
             }
         }
+    }
+
+    #[test]
+    fn money_is_held_until_it_is_known_what_became_of_it() {
+        use AttemptState::{Accepted, Armed, Held, Manual, Sent, Unknown};
+        let open: Vec<_> = AttemptState::ALL.into_iter().filter(|s| s.is_open()).collect();
+        let under_way: Vec<_> = open.iter().copied().filter(|s| s.is_under_way()).collect();
+        assert_eq!(open, [Armed, Sent, Accepted, Unknown, Held, Manual]);
+        assert_eq!(under_way, [Sent, Accepted, Unknown]);
+    }
+
+    #[test]
+    fn every_reason_says_what_to_do() {
+        let actions = |action| {
+            Reason::ALL.into_iter().filter(move |reason| reason.next_action() == action).count()
+        };
+        assert_eq!(actions("PAY_BY_OTHER_MEANS"), 4);
+        assert_eq!(actions("COMPARE_WITH_PROVIDER"), 2);
+        assert_eq!(actions("REVIEW_WITH_PROVIDER"), 2);
+        assert_eq!(Reason::InsufficientBalance.next_action(), "TOP_UP_PROVIDER_BALANCE");
+        assert_eq!(Reason::OutcomeUnknown.next_action(), "RESOLVE_ATTEMPT");
+        assert_eq!(Reason::ConfirmedNotPaid.next_action(), "RETRY_OR_CANCEL");
+        assert_eq!(Reason::ALL.len(), 11);
     }
 
     #[test]

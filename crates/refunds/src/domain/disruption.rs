@@ -9,7 +9,7 @@ use redress_core::money::Currency;
 use serde::{Deserialize, Serialize};
 
 use super::order::{Order, OrderState};
-use super::quote::{Price, price_cancelled_lines};
+use super::price::{Price, Routing, price_cancelled_lines};
 
 /// What happened to the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,8 +227,13 @@ pub struct Item {
 }
 
 /// Decides what the cancellation of `event` does about an order.
-pub fn plan_item(order: &Order, event: &EventId, connected: &[String]) -> ItemPlan {
-    let due = price_cancelled_lines(order, event, connected)
+pub fn plan_item(
+    order: &Order,
+    event: &EventId,
+    routing: &dyn Routing,
+    now: Timestamp,
+) -> ItemPlan {
+    let due = price_cancelled_lines(order, event, routing, now)
         .map_or_else(|| Due::Nothing(why_nothing(order, event)), Due::Pay);
     ItemPlan {
         order: order.id.clone(),
@@ -254,6 +259,7 @@ fn why_nothing(order: &Order, event: &EventId) -> NothingDue {
 #[cfg(test)]
 mod tests {
     use super::super::order::tests::order;
+    use super::super::price::tests::{NOW, routes};
     use super::*;
 
     #[test]
@@ -291,7 +297,7 @@ mod tests {
             (taken, NothingDue::RefundExists),
             (cancelled, NothingDue::OrderCancelled),
         ] {
-            let plan = plan_item(&order, &event, &["stripe".to_owned()]);
+            let plan = plan_item(&order, &event, &routes(), NOW);
             assert_eq!(plan.due, Due::Nothing(reason));
         }
     }

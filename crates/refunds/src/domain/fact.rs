@@ -6,7 +6,7 @@ use redress_core::id::{CustomerId, DisruptionId, EventId, OrderId, PaymentId, Re
 use redress_core::money::Money;
 
 use super::disruption::{Disruption, DisruptionState, Due, ItemPlan, ItemState};
-use super::refund::{DisruptionRef, Refund, RefundState};
+use super::refund::{DisruptionRef, Origin, Refund, RefundState};
 
 /// One fact with the trace of the work that caused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,8 @@ pub struct Fact {
 /// What became true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactKind {
-    /// A refund was accepted or has come to rest.
+    /// A refund was accepted, somebody decided about it, it has come to rest, or it is under way
+    /// again after it needed a person.
     RefundStateChanged {
         /// The refund.
         refund: RefundId,
@@ -32,6 +33,8 @@ pub enum FactKind {
         customer: CustomerId,
         /// The disruption behind it.
         disruption: Option<DisruptionId>,
+        /// Where it comes from.
+        origin: Origin,
         /// The new state.
         state: RefundState,
         /// The amounts.
@@ -65,6 +68,19 @@ pub enum FactKind {
         /// Why a person is needed or nothing is due.
         needs: Needs,
     },
+    /// A refund made at the provider past Redress fits several payments; nothing was recorded.
+    ProviderRefundAmbiguous {
+        /// The first of the orders that it fits.
+        order: OrderId,
+        /// That order's buyer.
+        customer: CustomerId,
+        /// The provider.
+        provider: String,
+        /// The provider's id of the refund.
+        provider_refund: String,
+        /// What it gave back.
+        amount: Money,
+    },
     /// An import left a payment with more given back or held than was captured.
     PaymentOverdrawn {
         /// The order.
@@ -74,6 +90,17 @@ pub enum FactKind {
         /// The payment.
         payment: PaymentId,
         /// How much too much; above zero.
+        excess: Money,
+    },
+    /// An import made a line smaller than what refunds have taken up of it.
+    LineOverRefunded {
+        /// The order.
+        order: OrderId,
+        /// The buyer.
+        customer: CustomerId,
+        /// Id of the line.
+        line: String,
+        /// How much too much; zero when only the line's units are too few.
         excess: Money,
     },
 }
@@ -116,6 +143,7 @@ impl Fact {
                 order: refund.order.clone(),
                 customer: refund.customer.clone(),
                 disruption: refund.disruption.as_ref().map(|disruption| disruption.id.clone()),
+                origin: refund.origin,
                 state: refund.state,
                 amounts: amounts_of(refund),
                 needs: Needs::of(refund),
@@ -123,11 +151,27 @@ impl Fact {
         }
     }
 
-    /// The item behind `refund` has come to rest; `None` when it has not, or there is no item.
+    /// The payment of `refund` takes `excess` more than was captured.
+    pub fn overdrawn(refund: &Refund, payment: PaymentId, excess: Money) -> Self {
+        Self {
+            tenant: refund.tenant.clone(),
+            traceparent: refund.traceparent.clone(),
+            kind: FactKind::PaymentOverdrawn {
+                order: refund.order.clone(),
+                customer: refund.customer.clone(),
+                payment,
+                excess,
+            },
+        }
+    }
+
+    /// The item behind `refund` has come to rest; `None` when it has not, there is no item, or a
+    /// person gave the refund up, which calls for nobody else.
     pub fn item_of(refund: &Refund) -> Option<Self> {
         let disruption = refund.disruption.clone()?;
         let outcome = item_state(refund.state);
-        refund.state.is_at_rest().then(|| Self {
+        let is_news = matches!(refund.state, RefundState::Succeeded | RefundState::Attention);
+        is_news.then(|| Self {
             tenant: refund.tenant.clone(),
             traceparent: refund.traceparent.clone(),
             kind: FactKind::DisruptionItemSettled {
@@ -194,9 +238,15 @@ impl Fact {
 /// The state of an item whose refund is in `state`.
 pub const fn item_state(state: RefundState) -> ItemState {
     match state {
-        RefundState::Queued | RefundState::Processing => ItemState::Processing,
+        RefundState::PendingApproval | RefundState::Queued | RefundState::Processing => {
+            ItemState::Processing
+        }
         RefundState::Succeeded => ItemState::Succeeded,
-        RefundState::Attention => ItemState::Attention,
+        // Given up by a person: what was not paid is still not paid.
+        RefundState::Attention
+        | RefundState::Failed
+        | RefundState::Rejected
+        | RefundState::Cancelled => ItemState::Attention,
     }
 }
 

@@ -2,11 +2,15 @@
 //!
 //! Everything here decides; `store` writes what was decided, in one transaction.
 
+pub mod act;
 pub mod attempt;
+pub mod audit;
+pub mod credit_note;
 pub mod disruption;
 pub mod fact;
 pub mod ledger;
 pub mod order;
+pub mod price;
 pub mod quote;
 pub mod refund;
 pub mod reserve;

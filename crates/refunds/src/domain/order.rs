@@ -3,10 +3,18 @@
 //! Invariant: all amounts of an order have one currency; the lines sum to the total; what is
 //! reserved and paid back on a payment never exceeds what it captured.
 
+mod check;
+mod elsewhere;
+
+pub use check::Violation;
+pub use elsewhere::Elsewhere;
+
 use redress_core::clock::Timestamp;
 use redress_core::id::{CustomerId, EventId, OrderId, PaymentId, PolicyId};
-use redress_core::money::{Currency, MAX_MINOR_UNITS};
+use redress_core::money::Currency;
 use redress_policy::LineKind;
+pub use redress_policy::Tender;
+pub use redress_policy::reprice::{Discount, DiscountStep};
 use serde::{Deserialize, Serialize};
 
 /// Where an order stands at its shop.
@@ -17,20 +25,6 @@ pub enum OrderState {
     Placed,
     /// Cancelled at the shop before Redress heard of it.
     Cancelled,
-}
-
-/// What a buyer paid with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Tender {
-    /// A payment card.
-    Card,
-    /// A wallet such as Alipay or WeChat Pay.
-    Wallet,
-    /// A gift card of the shop.
-    GiftCard,
-    /// A transfer to the shop's bank account.
-    BankTransfer,
 }
 
 /// How to reach a buyer, as bought. Its `Debug` shows nothing of it.
@@ -50,6 +44,21 @@ impl std::fmt::Debug for Contact {
     }
 }
 
+/// A person that a line is for. Its `Debug` shows nothing of the name.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traveller {
+    /// Unique within the order.
+    pub id: String,
+    /// The name on the ticket; empty when unknown.
+    pub display_name: String,
+}
+
+impl std::fmt::Debug for Traveller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Traveller").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 /// A purchase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -65,8 +74,18 @@ pub struct Order {
     pub purchase_time: Timestamp,
     /// Where it stands at the shop.
     pub state: OrderState,
-    /// The policy it was sold under; `None` means the tenant's default.
+    /// The policy it was sold under; `None` means the tenant's default. Set together with
+    /// `policy_version` once that is pinned.
     pub policy: Option<PolicyId>,
+    /// In an import the version that the shop states, `None` for the one in force at purchase.
+    /// As stored the pinned version; `None` when none could be pinned yet.
+    pub policy_version: Option<i64>,
+    /// Where it was sold, in the shop's words; empty when unknown.
+    pub sales_channel: String,
+    /// Who travels or attends, as far as the shop knows.
+    pub travellers: Vec<Traveller>,
+    /// The discounts by quantity that lines were sold under.
+    pub discounts: Vec<Discount>,
     /// The currency of all its amounts.
     pub currency: Currency,
     /// Sum of the lines, in minor units.
@@ -90,21 +109,73 @@ pub struct OrderLine {
     pub title: String,
     /// When the event starts.
     pub event_start: Timestamp,
+    /// When the event ends; `None` when unknown.
+    pub event_end: Option<Timestamp>,
     /// IANA time zone of the place.
     pub event_time_zone: String,
+    /// Where it takes place or starts: a venue, a station, a hotel; empty when unknown.
+    pub place: String,
+    /// Id of the journey that it is part of.
+    pub trip: Option<String>,
+    /// Units of the same thing at the same price; at least 1. Amounts are those of all of them.
+    pub units: i64,
     /// Price paid, tax included.
     pub gross: i64,
     /// Tax within the gross.
     pub tax: i64,
+    /// By how much the list price was above the gross.
+    pub discount: i64,
+    /// Which of the order's discounts it was sold under.
+    pub discount_id: Option<String>,
+    /// Who it is for, of the order's travellers.
+    pub traveller_ids: Vec<String>,
     /// How much of the gross refunds have taken up: paid, on its way, or kept as their fee.
-    /// Counted by Redress; 0 in an import.
+    /// Counted by Redress, like all that follow; 0 in an import.
     pub committed: i64,
+    /// How many of its units refunds have taken up.
+    pub committed_units: i64,
+    /// The part of `committed` that goes back to the buyer.
+    pub refunding: i64,
+    /// By how much refunds of other lines made what is kept of this one dearer.
+    pub repriced: i64,
+    /// A later version of the order made the line smaller than what refunds have taken up.
+    pub over_refunded: bool,
 }
 
 impl OrderLine {
-    /// What is left of the price.
-    pub const fn remaining(&self) -> i64 {
-        self.gross - self.committed
+    /// What is left of the price; 0 when more was taken up than there is.
+    pub fn remaining(&self) -> i64 {
+        if self.over_refunded {
+            return 0;
+        }
+        (self.gross + self.repriced - self.committed).max(0)
+    }
+
+    /// How many units are left; 0 when more was taken up than there is.
+    pub fn remaining_units(&self) -> i64 {
+        if self.over_refunded {
+            return 0;
+        }
+        (self.units - self.committed_units).max(0)
+    }
+
+    /// What the next `units` of those that are left cost. Units that do not divide the price evenly
+    /// differ by one minor unit, the dearer ones first: however the units are split into parts, the
+    /// parts sum to what is left. More units than are left cost what is left.
+    pub fn price_of_units(&self, units: i64) -> i64 {
+        let (price, left) = (self.remaining(), self.remaining_units());
+        if left == 0 {
+            return if units > 0 { price } else { 0 };
+        }
+        let units = units.clamp(0, left);
+        price / left * units + units.min(price % left)
+    }
+
+    /// By how much refunds have taken up more than the line costs now; `None` when they have not.
+    /// Zero when only its units are too few.
+    pub fn excess(&self) -> Option<i64> {
+        let excess = self.committed - self.gross - self.repriced;
+        (excess > 0 || self.committed_units > self.units).then_some(excess.max(0))
     }
 }
 
@@ -121,7 +192,12 @@ pub struct Payment {
     pub provider_reference: String,
     /// Money captured.
     pub captured: i64,
-    /// Money given back before Redress, or past it.
+    /// For [`Tender::Points`] only: how many points `captured` stands for; 0 otherwise.
+    pub points: i64,
+    /// What the source last said was given back before Redress, or past it.
+    pub elsewhere_reported: i64,
+    /// What of that counts: the part that Redress has heard of from the provider as well is within
+    /// the counter `refunded`. As reported in an import.
     pub refunded_elsewhere: i64,
     /// When it was captured.
     pub capture_time: Timestamp,
@@ -134,8 +210,10 @@ pub struct Payment {
 pub struct PaymentCounters {
     /// Held for attempts whose outcome is open, unknown ones included.
     pub reserved: i64,
-    /// Paid back through Redress.
+    /// Paid back through Redress, or past it as reported by the provider.
     pub refunded: i64,
+    /// The part of `refunded` that was made past Redress and reported by the provider.
+    pub external: i64,
     /// Held by disputes.
     pub disputed: i64,
     /// Facts from outside exceed what was captured; nothing more is reserved.
@@ -162,69 +240,18 @@ impl Payment {
     }
 }
 
-/// One thing that is wrong with an order; never repeats personal data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// Path of the field within the order, such as `lines[0].gross.minor_units`.
-    pub field: String,
-    /// What is wrong and what is expected.
-    pub description: String,
-}
-
 impl Order {
-    /// What the order's own figures contradict; empty when it can be stored. Shapes and ranges of
-    /// single fields are checked before, by the contract's rules.
-    pub fn violations(&self) -> Vec<Violation> {
-        let mut found = Vec::new();
-        let mut report = |field: String, description: String| {
-            found.push(Violation { field, description });
-        };
-        for (at, line) in self.lines.iter().enumerate() {
-            check_amount(&mut report, &format!("lines[{at}].gross"), line.gross, 0);
-            check_amount(&mut report, &format!("lines[{at}].tax"), line.tax, 0);
-            if line.tax > line.gross {
-                let text = format!("must not exceed the gross of {}", line.gross);
-                report(format!("lines[{at}].tax.minor_units"), text);
-            }
-            if self.lines[..at].iter().any(|earlier| earlier.id == line.id) {
-                report(format!("lines[{at}].line_id"), "is used by an earlier line".to_owned());
-            }
-        }
-        for (at, payment) in self.payments.iter().enumerate() {
-            check_amount(&mut report, &format!("payments[{at}].captured"), payment.captured, 1);
-            let elsewhere = payment.refunded_elsewhere;
-            check_amount(&mut report, &format!("payments[{at}].refunded_elsewhere"), elsewhere, 0);
-            if self.payments[..at].iter().any(|earlier| earlier.id == payment.id) {
-                report(
-                    format!("payments[{at}].payment_id"),
-                    "is used by an earlier payment".to_owned(),
-                );
-            }
-        }
-        let sum: i128 = self.lines.iter().map(|line| i128::from(line.gross)).sum();
-        if sum != i128::from(self.total) {
-            let text = format!("lines sum to {sum} but total is {}", self.total);
-            report("total.minor_units".to_owned(), text);
-        }
-        found
-    }
-
     /// Money captured and not given back elsewhere, over all payments.
     pub fn captured_and_kept(&self) -> i64 {
         self.payments.iter().map(|p| (p.captured - p.refunded_elsewhere).max(0)).sum()
     }
 }
 
-fn check_amount(report: &mut impl FnMut(String, String), field: &str, amount: i64, least: i64) {
-    if !(least..=MAX_MINOR_UNITS).contains(&amount) {
-        let text = format!("must be between {least} and {MAX_MINOR_UNITS}, is {amount}");
-        report(format!("{field}.minor_units"), text);
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use redress_core::money::MAX_MINOR_UNITS;
 
     pub(crate) fn order() -> Order {
         let line = |id: &str, kind, gross| OrderLine {
@@ -233,10 +260,21 @@ pub(crate) mod tests {
             event: EventId::new("derby").unwrap(),
             title: "Main stand".to_owned(),
             event_start: Timestamp(1_000_000_000_000),
+            event_end: None,
             event_time_zone: "Europe/Berlin".to_owned(),
+            place: String::new(),
+            trip: None,
+            units: 1,
             gross,
             tax: 0,
+            discount: 0,
+            discount_id: None,
+            traveller_ids: Vec::new(),
             committed: 0,
+            committed_units: 0,
+            refunding: 0,
+            repriced: 0,
+            over_refunded: false,
         };
         Order {
             id: OrderId::new("derby-A1").unwrap(),
@@ -246,6 +284,10 @@ pub(crate) mod tests {
             purchase_time: Timestamp(1),
             state: OrderState::Placed,
             policy: None,
+            policy_version: None,
+            sales_channel: String::new(),
+            travellers: Vec::new(),
+            discounts: Vec::new(),
             currency: "EUR".parse().unwrap(),
             total: 5390,
             lines: vec![
@@ -264,6 +306,8 @@ pub(crate) mod tests {
             provider: provider.to_owned(),
             provider_reference: format!("ref-{id}"),
             captured,
+            points: 0,
+            elsewhere_reported: 0,
             refunded_elsewhere: 0,
             capture_time: Timestamp(2),
             counters: PaymentCounters::default(),
@@ -271,40 +315,72 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_sound_order_has_no_violations() {
-        assert_eq!(order().violations(), []);
-    }
-
-    #[test]
-    fn every_contradiction_is_named_with_its_field() {
-        let mut bad = order();
-        bad.total = 1;
-        bad.lines[0].tax = 3001;
-        bad.lines[1].id = "p1".to_owned();
-        bad.lines[2].gross = -1;
-        bad.payments[0].captured = 0;
-        let fields: Vec<_> = bad.violations().into_iter().map(|v| v.field).collect();
-        assert_eq!(
-            fields,
-            [
-                "lines[0].tax.minor_units",
-                "lines[1].line_id",
-                "lines[2].gross.minor_units",
-                "lines[2].tax.minor_units",
-                "payments[0].captured.minor_units",
-                "total.minor_units",
-            ]
-        );
-    }
-
-    #[test]
     fn refundable_counts_everything_that_is_taken() {
         let mut payment = payment("p1", "stripe", Tender::Card, 100);
         payment.refunded_elsewhere = 10;
         payment.counters =
-            PaymentCounters { reserved: 20, refunded: 30, disputed: 5, overdrawn: false };
+            PaymentCounters { reserved: 20, refunded: 30, disputed: 5, ..Default::default() };
         assert_eq!(payment.refundable(), 35);
         payment.counters.overdrawn = true;
         assert_eq!(payment.refundable(), 0);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_line_that_refunds_have_taken_up() {
+        let mut line = order().lines.remove(0);
+        line.units = 3;
+        (line.committed, line.committed_units) = (1000, 1);
+        assert_eq!((line.remaining(), line.remaining_units(), line.excess()), (2000, 2, None));
+        line.repriced = 300;
+        assert_eq!(line.remaining(), 2300);
+        line.gross = 600;
+        assert_eq!((line.remaining(), line.excess()), (0, Some(100)));
+        (line.gross, line.committed_units) = (3000, 4);
+        assert_eq!((line.remaining_units(), line.excess()), (0, Some(0)), "too few units");
+        line.over_refunded = true;
+        assert_eq!((line.remaining(), line.remaining_units()), (0, 0));
+        assert_eq!(line.price_of_units(1), 0);
+    }
+
+    #[test]
+    fn the_first_units_carry_what_does_not_divide() {
+        let mut line = order().lines.remove(0);
+        (line.gross, line.units) = (1000, 3);
+        let prices = [0, 1, 2, 3, 4].map(|units| line.price_of_units(units));
+        assert_eq!(prices, [0, 334, 667, 1000, 1000]);
+        (line.committed, line.committed_units) = (334, 1);
+        assert_eq!([1, 2].map(|units| line.price_of_units(units)), [333, 666]);
+    }
+
+    #[test]
+    fn a_traveller_is_shown_without_the_name() {
+        let traveller = Traveller { id: "a1".to_owned(), display_name: "Ada".to_owned() };
+        assert_eq!(format!("{traveller:?}"), r#"Traveller { id: "a1", .. }"#);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_of_a_line_sum_to_the_whole_however_they_are_cut(
+            gross in 0..=MAX_MINOR_UNITS,
+            parts in proptest::collection::vec(1..=50_i64, 1..20),
+        ) {
+            let mut line = order().lines.remove(0);
+            line.gross = gross;
+            line.units = parts.iter().sum();
+            let (at_once, mut sum) = (line.price_of_units(parts[0]), 0);
+            for units in &parts {
+                let one_by_one: i64 = (1..=*units)
+                    .map(|n| line.price_of_units(n) - line.price_of_units(n - 1))
+                    .sum();
+                let price = line.price_of_units(*units);
+                prop_assert_eq!(price, one_by_one);
+                prop_assert!(price >= 0);
+                sum += price;
+                line.committed += price;
+                line.committed_units += units;
+            }
+            prop_assert_eq!(sum, gross);
+            prop_assert!(at_once <= gross);
+        }
     }
 }

@@ -1,19 +1,24 @@
-//! Pricing: what each line gives back, and on which tender it goes back.
+//! Quotes: what a buyer gets who gives lines of an order back, under the rules it was sold under.
 //!
-//! Invariant: on each line `fee + refund` is what was left of its price; the lines' refunds sum to
-//! the total; the tenders' shares sum to the total; no share exceeds what its payment still holds.
+//! Invariant: the policy decides on what is left of the chosen lines, less what their return makes
+//! dearer of the ones that the buyer keeps; a fact that a rule asks for and nobody told is asked
+//! for, never guessed.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{OrderId, PaymentId, PolicyId, QuoteId};
-use redress_core::money::{Currency, split_by_largest_remainder};
-use redress_policy::{Citation, LineFacts, LineKind, Policy};
+use redress_core::id::{EventId, OrderId, PolicyId, QuoteId};
+use redress_core::money::split_by_largest_remainder;
+use redress_policy::reprice::{DiscountedLine, reprice};
+use redress_policy::{
+    Citation, Deadline, Decision, FactValue, LineFacts, LineKind, LinePrice, NeededFact,
+    OverrideCode, Policy, Refusal, Situation,
+};
 use serde::{Deserialize, Serialize};
 
 use super::order::{Order, OrderLine, OrderState};
-
-const DAY: Duration = Duration::from_hours(24);
+use super::price::{Price, QuoteLine, Repriced, Routing, settle_price};
 
 /// A priced offer, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,53 +41,43 @@ pub struct Quote {
     pub expected_arrival: Option<Timestamp>,
     /// Until when it can be accepted.
     pub expires: Timestamp,
+    /// Why the tiers did not apply.
+    pub override_code: Option<OverrideCode>,
+    /// What was named for that.
+    pub evidence: Vec<Evidence>,
+    /// What could still change the figures, UPPER_SNAKE.
+    pub uncertainties: Vec<String>,
+    /// The events for which it uses up what the policy gives each buyer once.
+    pub once_for: Vec<EventId>,
+    /// Whether the rule that decided asks for a second person, whatever the amount.
+    pub needs_approval: bool,
 }
 
-/// What a refund pays, by line and by tender. Amounts are minor units of `currency`.
+/// What somebody holds in hand for an override.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Price {
-    /// The order's currency.
-    pub currency: Currency,
-    /// What the buyer gets.
-    pub total: i64,
-    /// By line.
-    pub lines: Vec<QuoteLine>,
-    /// By tender.
-    pub shares: Vec<TenderShare>,
+pub struct Evidence {
+    /// What it is, UPPER_SNAKE.
+    pub kind: String,
+    /// Where the caller keeps it.
+    pub reference: String,
 }
 
-/// The price of refunding one line, in minor units.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuoteLine {
-    /// Id of the order line.
-    pub line_id: String,
-    /// What was left of its price.
-    pub gross: i64,
-    /// What the seller keeps.
-    pub fee: i64,
-    /// What the buyer gets.
-    pub refund: i64,
-    /// The rule that decided.
-    pub rule: String,
-}
-
-/// What goes back on one payment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TenderShare {
-    /// The payment.
-    pub payment: PaymentId,
-    /// Who processed it.
-    pub provider: String,
-    /// The provider's id of the payment.
-    pub payment_reference: String,
-    /// In minor units, above zero.
-    pub amount: i64,
-    /// Whether Redress can send it by itself.
-    pub connected: bool,
+/// What is to be given back, and what is known about why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Lines with how many of their units, `None` for all that are left; empty for everything that
+    /// is left of the order but its fees and taxes.
+    pub lines: Vec<(String, Option<i64>)>,
+    /// Why the tiers should not apply.
+    pub override_code: Option<OverrideCode>,
+    /// What is in hand for that.
+    pub evidence: Vec<Evidence>,
+    /// Facts that the rules may ask for.
+    pub facts: BTreeMap<String, FactValue>,
 }
 
 /// Why nothing can be quoted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum QuoteError {
     /// The order has no such line.
     #[error("the order has no line {0:?}")]
@@ -90,27 +85,57 @@ pub enum QuoteError {
     /// Everything of a line, or of all lines, is refunded or on its way.
     #[error("nothing is left to refund on the lines asked for")]
     LineNotRefundable,
+    /// Fewer units of a line are left than are asked for.
+    #[error("line {line:?} has {left} units left, {wanted} are asked for")]
+    TooManyUnits {
+        /// The line.
+        line: String,
+        /// Units that are left.
+        left: i64,
+        /// Units that are asked for.
+        wanted: i64,
+    },
     /// No payment of the order holds money.
     #[error("no captured payment of the order holds money to give back")]
     NothingCaptured,
+    /// The rules ask for facts that were not told.
+    #[error("the rules need to know more: {}", names(.0))]
+    NeedsFacts(Vec<NeededFact>),
+    /// The rules refuse.
+    #[error("{0}")]
+    Refused(Refusal),
 }
 
-/// How a quote is made: what stays the same for every order.
-#[derive(Debug, Clone, Copy)]
+fn names(facts: &[NeededFact]) -> String {
+    facts.iter().map(|fact| fact.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// How a quote is made: what does not come from the order or the caller.
+#[derive(Clone, Copy)]
 pub struct QuoteTerms<'a> {
-    /// Names of the providers that have a connector.
-    pub connected: &'a [String],
+    /// Which payments Redress can send on.
+    pub routing: &'a dyn Routing,
     /// How long a quote can be accepted.
     pub validity: Duration,
     /// How long a provider's money takes to arrive, at most.
     pub arrival: Option<Duration>,
+    /// How often the buyer has used up before what policies give once, by event.
+    pub buyer_refunds: &'a HashMap<EventId, u32>,
 }
 
-/// Prices the withdrawal of a buyer from `line_ids`, or from every ticket when it is empty.
+/// A line that is given back.
+struct Chosen<'a> {
+    line: &'a OrderLine,
+    units: i64,
+    gross: i64,
+    clawback: i64,
+}
+
+/// Prices the withdrawal of a buyer.
 pub fn quote_withdrawal(
     id: QuoteId,
     order: &Order,
-    line_ids: &[String],
+    ask: &Withdrawal,
     policy: &Policy,
     terms: QuoteTerms<'_>,
     now: Timestamp,
@@ -122,19 +147,18 @@ pub fn quote_withdrawal(
     if order.state == OrderState::Cancelled {
         return Err(QuoteError::LineNotRefundable);
     }
-    let priced = chosen_lines(order, line_ids)?.into_iter().map(|line| {
-        let gross = line.remaining();
-        let facts = LineFacts { kind: line.kind, gross, start: line.event_start };
-        let price = policy.price_withdrawal(facts, now);
-        QuoteLine {
-            line_id: line.id.clone(),
-            gross,
-            fee: price.fee,
-            refund: price.refund,
-            rule: price.rule,
-        }
-    });
-    let price = price_lines(order, priced.collect(), terms.connected);
+    let mut chosen = choose(order, &ask.lines)?;
+    let repriced = claw_back(order, &mut chosen, policy);
+    let priced = decide(order, &chosen, ask, policy, terms.buyer_refunds, now)?;
+    let mut uncertainties: Vec<String> =
+        priced.iter().filter_map(|price| Some(price.uncertainty?.as_str().to_owned())).collect();
+    let deadline = pay_by(&chosen, policy, now)?;
+    uncertainties.extend(deadline.uncertainty.map(|why| why.as_str().to_owned()));
+    uncertainties.sort();
+    uncertainties.dedup();
+    let once_for = if policy.once_per_buyer { events_of(&chosen) } else { Vec::new() };
+    let lines = chosen.iter().zip(priced).map(|(chosen, price)| chosen.priced(price)).collect();
+    let price = settle_price(order, lines, repriced, &policy.tender_order, terms.routing, now);
     Ok(Quote {
         id,
         order: order.id.clone(),
@@ -142,212 +166,185 @@ pub fn quote_withdrawal(
         policy: policy.id.clone(),
         policy_version: policy.version,
         citation: policy.citation.clone(),
-        legal_deadline: now.plus(DAY * u32::from(policy.pay_within_days)),
+        legal_deadline: deadline.at,
         expected_arrival: terms.arrival.map(|arrival| now.plus(arrival)),
         expires: now.plus(terms.validity),
+        override_code: ask.override_code,
+        evidence: ask.evidence.clone(),
+        uncertainties,
+        once_for,
+        needs_approval: policy.override_needs_approval(ask.override_code),
     })
 }
 
-fn chosen_lines<'a>(
+impl Chosen<'_> {
+    fn priced(&self, price: LinePrice) -> QuoteLine {
+        QuoteLine {
+            line_id: self.line.id.clone(),
+            units: self.units,
+            gross: self.gross,
+            fee: price.fee + self.clawback,
+            refund: price.refund,
+            tax: 0,
+            clawback: self.clawback,
+            rule: price.rule,
+            citation: Some(price.citation),
+            path: price.path,
+        }
+    }
+}
+
+/// The lines that are given back, each with what is left of the price of its units.
+fn choose<'a>(
     order: &'a Order,
-    line_ids: &[String],
-) -> Result<Vec<&'a OrderLine>, QuoteError> {
-    let chosen: Vec<&OrderLine> = if line_ids.is_empty() {
-        let open = |line: &&OrderLine| line.kind == LineKind::Ticket && line.remaining() > 0;
-        order.lines.iter().filter(open).collect()
-    } else {
-        let find = |id: &String| {
-            let found = order.lines.iter().find(|line| line.id == *id);
-            found.ok_or_else(|| QuoteError::UnknownLine(id.clone()))
-        };
-        line_ids.iter().map(find).collect::<Result<_, _>>()?
+    asked: &[(String, Option<i64>)],
+) -> Result<Vec<Chosen<'a>>, QuoteError> {
+    let whole = |line: &'a OrderLine| Chosen {
+        line,
+        units: line.remaining_units(),
+        gross: line.remaining(),
+        clawback: 0,
     };
-    let repeated = (1..line_ids.len()).any(|at| line_ids[..at].contains(&line_ids[at]));
-    if chosen.is_empty() || repeated || chosen.iter().any(|line| line.remaining() <= 0) {
-        return Err(QuoteError::LineNotRefundable);
+    if asked.is_empty() {
+        let open = |line: &&OrderLine| is_wanted(line.kind) && line.remaining() > 0;
+        let chosen: Vec<_> = order.lines.iter().filter(open).map(whole).collect();
+        return if chosen.is_empty() { Err(QuoteError::LineNotRefundable) } else { Ok(chosen) };
+    }
+    let mut chosen: Vec<Chosen<'_>> = Vec::with_capacity(asked.len());
+    for (id, units) in asked {
+        let found = order.lines.iter().find(|line| line.id == *id);
+        let line = found.ok_or_else(|| QuoteError::UnknownLine(id.clone()))?;
+        let repeated = chosen.iter().any(|earlier| earlier.line.id == *id);
+        if repeated || line.remaining() == 0 {
+            return Err(QuoteError::LineNotRefundable);
+        }
+        let left = line.remaining_units();
+        chosen.push(match units {
+            None => whole(line),
+            Some(wanted) if *wanted > left => {
+                let line = id.clone();
+                return Err(QuoteError::TooManyUnits { line, left, wanted: *wanted });
+            }
+            Some(units) => {
+                Chosen { units: *units, gross: line.price_of_units(*units), ..whole(line) }
+            }
+        });
     }
     Ok(chosen)
 }
 
-/// What the cancellation of `event` pays on an order: everything left of its lines for that event,
-/// as far as payments hold it. `None` when nothing is due.
-pub fn price_cancelled_lines(
+/// By when the money has to be paid, in days of the place that the first line is for.
+fn pay_by(chosen: &[Chosen<'_>], policy: &Policy, now: Timestamp) -> Result<Deadline, QuoteError> {
+    let Some(first) = chosen.first() else { return Err(QuoteError::LineNotRefundable) };
+    policy.pay_by(now, &first.line.event_time_zone).map_err(|error| {
+        let line = first.line.id.clone();
+        QuoteError::Refused(Refusal::NoLocalTime { line, reason: error.to_string() })
+    })
+}
+
+/// What a buyer means who gives "the order" back: what was bought, and not what came on top.
+const fn is_wanted(kind: LineKind) -> bool {
+    !matches!(kind, LineKind::Fee | LineKind::Tax)
+}
+
+fn events_of(chosen: &[Chosen<'_>]) -> Vec<EventId> {
+    let mut events: Vec<EventId> = chosen.iter().map(|line| line.line.event.clone()).collect();
+    events.sort();
+    events.dedup();
+    events
+}
+
+/// Works out what the return makes dearer of the units that the buyer keeps, and takes it from the
+/// lines that are given back, as far as their prices reach.
+fn claw_back(order: &Order, chosen: &mut [Chosen<'_>], policy: &Policy) -> Vec<Repriced> {
+    let mut repriced = Vec::new();
+    for discount in &order.discounts {
+        let in_group = |line: &&OrderLine| line.discount_id.as_ref() == Some(&discount.id);
+        let lines: Vec<DiscountedLine> = order
+            .lines
+            .iter()
+            .filter(in_group)
+            .map(|line| {
+                let returned = chosen.iter().find(|chosen| chosen.line.id == line.id);
+                discounted(line, returned.map_or(0, |chosen| chosen.units))
+            })
+            .collect();
+        let wanted = reprice(policy.repricing, discount, &lines);
+        let returned: Vec<usize> =
+            (0..chosen.len()).filter(|at| in_group(&chosen[*at].line)).collect();
+        let prices: Vec<i64> = returned.iter().map(|at| chosen[*at].gross).collect();
+        let total = wanted.iter().sum::<i64>().min(prices.iter().sum());
+        let Some(shares) = split_by_largest_remainder(total, &prices) else { continue };
+        for (at, share) in returned.into_iter().zip(shares) {
+            chosen[at].clawback += share;
+        }
+        let increases = split_by_largest_remainder(total, &wanted).unwrap_or_default();
+        let dearer = lines.into_iter().zip(increases).filter(|(_, amount)| *amount > 0);
+        repriced.extend(dearer.map(|(line, amount)| Repriced { line_id: line.id, amount }));
+    }
+    repriced
+}
+
+/// What is left of a line that was sold under a group discount.
+fn discounted(line: &OrderLine, returned: i64) -> DiscountedLine {
+    let units = line.remaining_units();
+    // The discount within what is left, less what was taken back of it before.
+    let within = i128::from(line.discount) * i128::from(units) / i128::from(line.units.max(1));
+    let within = i64::try_from(within).unwrap_or(line.discount);
+    DiscountedLine {
+        id: line.id.clone(),
+        units,
+        returned,
+        gross: line.remaining(),
+        discount: (within - line.repriced).max(0),
+    }
+}
+
+/// Asks the policy about the chosen lines; one price each.
+fn decide(
     order: &Order,
-    event: &redress_core::id::EventId,
-    connected: &[String],
-) -> Option<Price> {
-    if order.state == OrderState::Cancelled {
-        return None;
-    }
-    let lines = order.lines.iter().filter(|line| line.event == *event && line.remaining() > 0);
-    let priced = lines.map(|line| {
-        let gross = line.remaining();
-        let price = redress_policy::tiered::price_cancellation(gross);
-        QuoteLine {
-            line_id: line.id.clone(),
-            gross,
-            fee: price.fee,
-            refund: price.refund,
-            rule: price.rule,
-        }
+    chosen: &[Chosen<'_>],
+    ask: &Withdrawal,
+    policy: &Policy,
+    buyer_refunds: &HashMap<EventId, u32>,
+    now: Timestamp,
+) -> Result<Vec<LinePrice>, QuoteError> {
+    let facts = chosen.iter().map(|chosen| LineFacts {
+        id: &chosen.line.id,
+        kind: chosen.line.kind,
+        gross: chosen.gross - chosen.clawback,
+        units: chosen.units,
+        start: chosen.line.event_start,
+        time_zone: &chosen.line.event_time_zone,
+        event: chosen.line.event.as_str(),
+        place: &chosen.line.place,
     });
-    let price = price_lines(order, priced.collect(), connected);
-    (price.total > 0).then_some(price)
-}
-
-/// Caps the lines' refunds by what the payments hold and shares the total over them.
-fn price_lines(order: &Order, mut lines: Vec<QuoteLine>, connected: &[String]) -> Price {
-    let wanted: Vec<i64> = lines.iter().map(|line| line.refund).collect();
-    let held: i64 = order.payments.iter().map(super::order::Payment::refundable).sum();
-    let total = wanted.iter().sum::<i64>().min(held);
-    // Partly paid orders: what was paid is spread over the lines by what they would have given.
-    if let Some(capped) = split_by_largest_remainder(total, &wanted) {
-        for (line, refund) in lines.iter_mut().zip(capped) {
-            line.refund = refund;
-            line.fee = line.gross - refund;
-        }
+    let lines: Vec<LineFacts<'_>> = facts.collect();
+    let covered = |line: &OrderLine| {
+        let all =
+            |chosen: &Chosen<'_>| chosen.line.id == line.id && chosen.gross == line.remaining();
+        !is_wanted(line.kind) || line.remaining() == 0 || chosen.iter().any(all)
+    };
+    let used = events_of(chosen).iter().filter_map(|event| buyer_refunds.get(event)).sum();
+    let evidence: Vec<String> = ask.evidence.iter().map(|held| held.kind.clone()).collect();
+    let situation = Situation {
+        now,
+        purchase: order.purchase_time,
+        channel: &order.sales_channel,
+        currency: order.currency,
+        override_code: ask.override_code,
+        evidence: &evidence,
+        facts: &ask.facts,
+        buyer_refunds: Some(used),
+        whole_order: order.lines.iter().all(covered),
+        lines: &lines,
+    };
+    match policy.price(&situation) {
+        Decision::Priced(prices) => Ok(prices),
+        Decision::NeedsFacts(facts) => Err(QuoteError::NeedsFacts(facts)),
+        Decision::Refused(refusal) => Err(QuoteError::Refused(refusal)),
     }
-    let shares = share_over_payments(order, total, connected);
-    Price { currency: order.currency, total, lines, shares }
-}
-
-/// Fills payments in the order they were made, those that Redress can send on first.
-fn share_over_payments(order: &Order, total: i64, connected: &[String]) -> Vec<TenderShare> {
-    let mut payments: Vec<_> = order.payments.iter().collect();
-    payments.sort_by_key(|payment| !connected.contains(&payment.provider));
-    let mut left = total;
-    let mut shares = Vec::new();
-    for payment in payments {
-        let amount = left.min(payment.refundable());
-        if amount > 0 {
-            left -= amount;
-            shares.push(TenderShare {
-                payment: payment.id.clone(),
-                provider: payment.provider.clone(),
-                payment_reference: payment.provider_reference.clone(),
-                amount,
-                connected: connected.contains(&payment.provider),
-            });
-        }
-    }
-    shares
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::order::tests::{order, payment};
-    use super::super::order::{Payment, Tender};
-    use super::*;
-    use proptest::prelude::*;
-    use redress_core::id::EventId;
-    use redress_policy::Tier;
-
-    fn connected() -> Vec<String> {
-        vec!["stripe".to_owned()]
-    }
-
-    fn policy(fee_basis_points: u16) -> Policy {
-        Policy {
-            id: PolicyId::new("standard").unwrap(),
-            version: 3,
-            display_name: "Standard".to_owned(),
-            effective: Timestamp(0),
-            tiers: vec![Tier { rule: "early".to_owned(), notice_hours: 0, fee_basis_points }],
-            refunds_fees: false,
-            citation: Citation { title: "Terms".to_owned(), uri: String::new() },
-            pay_within_days: 14,
-        }
-    }
-
-    fn withdraw(order: &Order, line_ids: &[&str], fee: u16) -> Result<Quote, QuoteError> {
-        let ids: Vec<String> = line_ids.iter().map(|id| (*id).to_owned()).collect();
-        let connected = connected();
-        let terms = QuoteTerms { connected: &connected, validity: DAY, arrival: None };
-        let id = QuoteId::new("q").unwrap();
-        quote_withdrawal(id, order, &ids, &policy(fee), terms, Timestamp(0))
-    }
-
-    #[test]
-    fn without_lines_every_ticket_is_quoted_and_no_fee() {
-        let quote = withdraw(&order(), &[], 2500).unwrap();
-        let refunds: Vec<_> = quote.price.lines.iter().map(|l| (l.fee, l.refund)).collect();
-        assert_eq!(refunds, [(750, 2250), (500, 1500)]);
-        assert_eq!(quote.price.total, 3750);
-        assert_eq!(quote.policy_version, 3);
-        assert_eq!(quote.legal_deadline, Timestamp(0).plus(DAY * 14));
-    }
-
-    #[test]
-    fn lines_that_give_nothing_are_refused() {
-        assert_eq!(withdraw(&order(), &["p9"], 0), Err(QuoteError::UnknownLine("p9".to_owned())));
-        assert_eq!(withdraw(&order(), &["p1", "p1"], 0), Err(QuoteError::LineNotRefundable));
-        let mut spent = order();
-        spent.lines[0].committed = 3000;
-        assert_eq!(withdraw(&spent, &["p1"], 0), Err(QuoteError::LineNotRefundable));
-        let mut cancelled = order();
-        cancelled.state = OrderState::Cancelled;
-        assert_eq!(withdraw(&cancelled, &[], 0), Err(QuoteError::LineNotRefundable));
-        let mut unpaid = order();
-        unpaid.payments.clear();
-        assert_eq!(withdraw(&unpaid, &[], 0), Err(QuoteError::NothingCaptured));
-    }
-
-    #[test]
-    fn connected_tenders_are_filled_first() {
-        let mut order = order();
-        order.payments = vec![
-            payment("p1", "giftcard", Tender::GiftCard, 2390),
-            payment("p2", "stripe", Tender::Card, 3000),
-        ];
-        let quote = withdraw(&order, &["p1", "p2"], 2500).unwrap();
-        let shares: Vec<_> = quote.price.shares.iter().map(|s| (&*s.provider, s.amount)).collect();
-        assert_eq!(shares, [("stripe", 3000), ("giftcard", 750)]);
-    }
-
-    #[test]
-    fn a_cancellation_gives_back_fees_and_only_lines_of_its_event() {
-        let mut order = order();
-        let event = order.lines[0].event.clone();
-        order.lines[1].event = EventId::new("other").unwrap();
-        let price = price_cancelled_lines(&order, &event, &connected()).unwrap();
-        assert_eq!(price.total, 3390);
-        order.state = OrderState::Cancelled;
-        assert_eq!(price_cancelled_lines(&order, &event, &connected()), None);
-    }
-
-    proptest! {
-        #[test]
-        fn prices_always_sum(
-            gross in prop::collection::vec(0..100_000_i64, 1..8),
-            captured in prop::collection::vec((0..100_000_i64, 0..50_000_i64), 0..4),
-        ) {
-            let mut order = order();
-            let template = order.lines[0].clone();
-            order.lines = gross.iter().enumerate().map(|(at, gross)| {
-                OrderLine { id: format!("p{at}"), gross: *gross, ..template.clone() }
-            }).collect();
-            order.payments = captured.iter().enumerate().map(|(at, (captured, elsewhere))| {
-                let provider = if at % 2 == 0 { "giftcard" } else { "stripe" };
-                let mut payment = payment(&format!("p{at}"), provider, Tender::Card, *captured);
-                payment.refunded_elsewhere = *elsewhere;
-                payment
-            }).collect();
-            let event = template.event.clone();
-            let Some(price) = price_cancelled_lines(&order, &event, &connected()) else {
-                let held: i64 = order.payments.iter().map(Payment::refundable).sum();
-                prop_assert!(held == 0 || gross.iter().sum::<i64>() == 0);
-                return Ok(());
-            };
-            prop_assert_eq!(price.lines.iter().map(|l| l.refund).sum::<i64>(), price.total);
-            prop_assert_eq!(price.shares.iter().map(|s| s.amount).sum::<i64>(), price.total);
-            for line in &price.lines {
-                prop_assert_eq!(line.fee + line.refund, line.gross);
-                prop_assert!(line.refund >= 0 && line.fee >= 0);
-            }
-            for share in &price.shares {
-                let payment = order.payments.iter().find(|p| p.id == share.payment).unwrap();
-                prop_assert!(share.amount <= payment.refundable());
-            }
-        }
-    }
-}
+mod tests;

@@ -1,16 +1,18 @@
 //! Refunds: money going back for lines of one order, on one or several tenders.
 //!
-//! Invariant: a refund's state follows from its attempts and nothing else; what it has issued is
-//! the sum of its succeeded attempts.
+//! Invariant: while a refund is neither waiting for approval nor given up by a person, its state
+//! follows from its attempts and nothing else; what it has issued is the sum of its succeeded
+//! attempts.
 
 use redress_core::clock::Timestamp;
 use redress_core::id::{
     AttemptId, CustomerId, DisruptionId, EventId, IdSource, OrderId, RefundId, TenantId,
 };
 use redress_core::money::Currency;
+use redress_policy::OverrideCode;
 
 use super::attempt::{Attempt, AttemptState, Reason};
-use super::quote::{Price, QuoteLine};
+use super::price::{Price, QuoteLine, Repriced};
 
 /// Where a refund stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,13 +23,81 @@ pub enum RefundState {
     Processing,
     /// Every attempt succeeded.
     Succeeded,
-    /// At rest, and a person must decide something.
+    /// Nothing moves by itself, and a person must decide something.
     Attention,
+    /// Reserved; a second person must agree before anything is sent.
+    PendingApproval,
+    /// Not paid in full, and given up by a person.
+    Failed,
+    /// The second person did not agree.
+    Rejected,
+    /// Taken back before anything was sent.
+    Cancelled,
+}
+
+/// What people can do about a refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefundEvent {
+    /// A second person agrees.
+    Approve,
+    /// A second person does not agree.
+    Reject,
+    /// Somebody takes it back, or gives up what is left of it.
+    Cancel,
+    /// Somebody wants failed tenders tried again.
+    Retry,
+    /// A person records the outcome of an attempt.
+    Resolve,
+}
+
+impl RefundEvent {
+    /// Every event, for tables.
+    pub const ALL: [Self; 5] =
+        [Self::Approve, Self::Reject, Self::Cancel, Self::Retry, Self::Resolve];
+}
+
+/// Where a refund comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Somebody asked for it.
+    Requested,
+    /// A disruption asked for it.
+    Disruption,
+    /// It was made at the provider, past Redress.
+    Provider,
+}
+
+impl Origin {
+    /// Every origin, for tables.
+    pub const ALL: [Self; 3] = [Self::Requested, Self::Disruption, Self::Provider];
+
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "REQUESTED",
+            Self::Disruption => "DISRUPTION",
+            Self::Provider => "PROVIDER",
+        }
+    }
+
+    /// Reads the stored name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|origin| origin.as_str() == name)
+    }
 }
 
 impl RefundState {
     /// Every state, for tables.
-    pub const ALL: [Self; 4] = [Self::Queued, Self::Processing, Self::Succeeded, Self::Attention];
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Processing,
+        Self::Succeeded,
+        Self::Attention,
+        Self::PendingApproval,
+        Self::Failed,
+        Self::Rejected,
+        Self::Cancelled,
+    ];
 
     /// The name in the database and in events.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +106,10 @@ impl RefundState {
             Self::Processing => "PROCESSING",
             Self::Succeeded => "SUCCEEDED",
             Self::Attention => "ATTENTION",
+            Self::PendingApproval => "PENDING_APPROVAL",
+            Self::Failed => "FAILED",
+            Self::Rejected => "REJECTED",
+            Self::Cancelled => "CANCELLED",
         }
     }
 
@@ -44,9 +118,28 @@ impl RefundState {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 
-    /// Whether nothing moves any more.
+    /// Whether nothing moves any more by itself.
     pub const fn is_at_rest(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Attention)
+        !matches!(self, Self::PendingApproval | Self::Queued | Self::Processing)
+    }
+
+    /// Whether a person's decision holds the refund in this state, whatever its attempts say.
+    const fn is_decided(self) -> bool {
+        matches!(self, Self::PendingApproval | Self::Failed | Self::Rejected | Self::Cancelled)
+    }
+
+    /// The state after `event`, where the attempts do not say more; `None` when people cannot do
+    /// that in this state.
+    pub const fn next(self, event: RefundEvent) -> Option<Self> {
+        match (self, event) {
+            (Self::PendingApproval, RefundEvent::Approve) => Some(Self::Queued),
+            (Self::PendingApproval, RefundEvent::Reject) => Some(Self::Rejected),
+            (Self::PendingApproval | Self::Queued, RefundEvent::Cancel) => Some(Self::Cancelled),
+            (Self::Attention, RefundEvent::Cancel) => Some(Self::Failed),
+            (Self::Attention, RefundEvent::Retry) => Some(Self::Processing),
+            (Self::Processing | Self::Attention, RefundEvent::Resolve) => Some(Self::Attention),
+            _ => None,
+        }
     }
 }
 
@@ -72,6 +165,8 @@ pub struct Refund {
     pub customer: CustomerId,
     /// The disruption that caused it; `None` when somebody asked for this one refund.
     pub disruption: Option<DisruptionRef>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Where it stands.
     pub state: RefundState,
     /// The currency of its amounts.
@@ -80,8 +175,12 @@ pub struct Refund {
     pub requested: i64,
     /// What has been paid, as confirmed by providers.
     pub issued: i64,
-    /// What it is for.
+    /// What it is for; empty when it was made at the provider.
     pub lines: Vec<QuoteLine>,
+    /// What it made dearer of the lines that the buyer keeps.
+    pub repriced: Vec<Repriced>,
+    /// Why the tiers did not apply.
+    pub override_code: Option<OverrideCode>,
     /// Payments by tender, every try of each.
     pub attempts: Vec<Attempt>,
     /// By when the money has to be paid.
@@ -92,6 +191,8 @@ pub struct Refund {
     pub reason: Option<Reason>,
     /// Who asked.
     pub requester: String,
+    /// Who approved or rejected it; never the requester.
+    pub approver: Option<String>,
     /// W3C traceparent of the request, so that everything it causes joins its trace.
     pub traceparent: Option<String>,
     /// Rises with every change.
@@ -113,6 +214,10 @@ pub struct RefundTerms {
     pub customer: CustomerId,
     /// The disruption that causes it.
     pub disruption: Option<DisruptionRef>,
+    /// Why the tiers did not apply.
+    pub override_code: Option<OverrideCode>,
+    /// Whether a second person must agree before anything is sent.
+    pub needs_approval: bool,
     /// By when the money has to be paid.
     pub legal_deadline: Timestamp,
     /// When the buyer should see the money.
@@ -124,10 +229,11 @@ pub struct RefundTerms {
 }
 
 impl Refund {
-    /// A refund that is about to be reserved: one attempt for each tender, armed where Redress can
-    /// send it and failed from the start where a person has to pay it.
+    /// A refund that is about to be reserved, with one attempt for each tender: armed where Redress
+    /// can send it, held while a second person has to agree, manual where a person has to pay.
     pub fn new(terms: RefundTerms, price: &Price, ids: &dyn IdSource, now: Timestamp) -> Self {
         let id = RefundId::fresh(ids);
+        let sendable = if terms.needs_approval { AttemptState::Held } else { AttemptState::Armed };
         let attempts: Vec<Attempt> = price
             .shares
             .iter()
@@ -142,8 +248,8 @@ impl Refund {
                 payment_reference: share.payment_reference.clone(),
                 currency: price.currency,
                 amount: share.amount,
-                state: if share.connected { AttemptState::Armed } else { AttemptState::Failed },
-                reason: (!share.connected).then_some(Reason::NoConnector),
+                state: if share.by_hand.is_some() { AttemptState::Manual } else { sendable },
+                reason: share.by_hand,
                 provider_refund: String::new(),
                 claim: String::new(),
                 due: now,
@@ -153,22 +259,32 @@ impl Refund {
                 updated: now,
             })
             .collect();
+        let state =
+            if terms.needs_approval { RefundState::PendingApproval } else { RefundState::Queued };
+        let origin = match terms.disruption {
+            Some(_) => Origin::Disruption,
+            None => Origin::Requested,
+        };
         let mut refund = Self {
             tenant: terms.tenant,
             id,
             order: terms.order,
             customer: terms.customer,
             disruption: terms.disruption,
-            state: RefundState::Queued,
+            origin,
+            state,
             currency: price.currency,
             requested: price.total,
             issued: 0,
-            lines: price.lines.clone(),
+            lines: price.lines.iter().map(QuoteLine::without_path).collect(),
+            repriced: price.repriced.clone(),
+            override_code: terms.override_code,
             attempts,
             legal_deadline: terms.legal_deadline,
             expected_arrival: terms.expected_arrival,
             reason: None,
             requester: terms.requester,
+            approver: None,
             traceparent: terms.traceparent,
             version: 1,
             created: now,
@@ -178,23 +294,40 @@ impl Refund {
         refund
     }
 
-    /// Recomputes state, issued amount and reason from the attempts.
+    /// Recomputes the issued amount from the attempts, and state and reason where no person's
+    /// decision holds them.
     pub fn derive_state(&mut self) {
         let succeeded = self.attempts.iter().filter(|a| a.state == AttemptState::Succeeded);
         self.issued = succeeded.map(|attempt| attempt.amount).sum();
-        let open: Vec<_> = self.attempts.iter().filter(|a| a.state.is_open()).collect();
-        let untouched = |a: &&Attempt| a.state == AttemptState::Armed && a.ordinal == 1;
-        let any_sent = self.attempts.iter().any(|a| a.sent != Timestamp::default());
-        let failed = self.latest_attempts().find(|a| a.state == AttemptState::Failed);
-        let failed_reason = failed.and_then(|attempt| attempt.reason);
-        (self.state, self.reason) = if !open.is_empty() {
-            let queued = open.iter().all(untouched) && !any_sent;
-            (if queued { RefundState::Queued } else { RefundState::Processing }, None)
-        } else if self.issued == self.requested {
-            (RefundState::Succeeded, None)
-        } else {
-            (RefundState::Attention, Some(failed_reason.unwrap_or(Reason::OverRefund)))
+        (self.state, self.reason) = match self.state {
+            decided if decided.is_decided() => (decided, None),
+            _ => self.derived(),
         };
+    }
+
+    fn derived(&self) -> (RefundState, Option<Reason>) {
+        // An attempt whose outcome stays unclear is still looked up, but a person is needed now.
+        let asks =
+            |a: &&Attempt| a.state.is_under_way() && a.reason == Some(Reason::OutcomeUnknown);
+        if let Some(unclear) = self.attempts.iter().find(asks) {
+            return (RefundState::Attention, unclear.reason);
+        }
+        let armed = |a: &Attempt| a.state == AttemptState::Armed;
+        if self.attempts.iter().any(|a| armed(a) || a.state.is_under_way()) {
+            // What was never handed to a provider can still be taken back.
+            let untouched = |a: &Attempt| {
+                let at_rest = matches!(a.state, AttemptState::Manual | AttemptState::Cancelled);
+                a.ordinal == 1 && a.sent == Timestamp::default() && (armed(a) || at_rest)
+            };
+            let queued = self.attempts.iter().all(untouched);
+            return (if queued { RefundState::Queued } else { RefundState::Processing }, None);
+        }
+        if self.issued == self.requested {
+            return (RefundState::Succeeded, None);
+        }
+        let waits = |a: &&Attempt| matches!(a.state, AttemptState::Failed | AttemptState::Manual);
+        let reason = self.latest_attempts().find(waits).and_then(|attempt| attempt.reason);
+        (RefundState::Attention, Some(reason.unwrap_or(Reason::OverRefund)))
     }
 
     /// The newest attempt of each tender.
@@ -206,5 +339,143 @@ impl Refund {
             !self.attempts.iter().any(later)
         };
         self.attempts.iter().filter(newest)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::order::tests::{order, payment};
+    use super::super::order::{Order, Tender};
+    use super::super::price::price_cancelled_lines;
+    use super::super::price::tests::routes;
+    use super::*;
+    use redress_core::id::RandomIds;
+
+    pub(crate) const NOW: Timestamp = Timestamp(5);
+
+    /// A refund of everything on an order that was paid by card and gift card.
+    pub(crate) fn refund_of(order: &Order, needs_approval: bool) -> Refund {
+        let event = &order.lines[0].event;
+        let price = price_cancelled_lines(order, event, &routes(), NOW).unwrap();
+        let terms = RefundTerms {
+            tenant: TenantId::new("arena").unwrap(),
+            order: order.id.clone(),
+            customer: order.customer.clone(),
+            disruption: None,
+            override_code: None,
+            needs_approval,
+            legal_deadline: Timestamp(0),
+            expected_arrival: None,
+            requester: "agent-1".to_owned(),
+            traceparent: None,
+        };
+        Refund::new(terms, &price, &RandomIds, NOW)
+    }
+
+    pub(crate) fn mixed_order() -> Order {
+        let payments = vec![
+            payment("p1", "stripe", Tender::Card, 5000),
+            payment("p2", "giftcard", Tender::GiftCard, 390),
+        ];
+        Order { payments, ..order() }
+    }
+
+    /// Rows are states, columns events; `-` refuses.
+    const TABLE: &str = "
+        state            Approve Reject   Cancel    Retry      Resolve
+        QUEUED           -       -        CANCELLED -          -
+        PROCESSING       -       -        -         -          ATTENTION
+        SUCCEEDED        -       -        -         -          -
+        ATTENTION        -       -        FAILED    PROCESSING ATTENTION
+        PENDING_APPROVAL QUEUED  REJECTED CANCELLED -          -
+        FAILED           -       -        -         -          -
+        REJECTED         -       -        -         -          -
+        CANCELLED        -       -        -         -          -
+    ";
+
+    #[test]
+    fn every_cell_of_the_transition_table() {
+        let rows: Vec<Vec<&str>> = TABLE
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .filter(|row| !row.is_empty())
+            .collect();
+        let (head, rows) = rows.split_first().unwrap();
+        let events: Vec<String> = RefundEvent::ALL.iter().map(|e| format!("{e:?}")).collect();
+        assert_eq!(head[1..], events);
+        assert_eq!(rows.len(), RefundState::ALL.len());
+        for (row, state) in rows.iter().zip(RefundState::ALL) {
+            assert_eq!(row[0], state.as_str());
+            for (cell, event) in row[1..].iter().zip(RefundEvent::ALL) {
+                let next = state.next(event).map_or("-", RefundState::as_str);
+                assert_eq!(next, *cell, "{state:?} x {event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn states_follow_from_attempts() {
+        use AttemptState::{Accepted, Armed, Cancelled, Failed, Manual, Sent, Succeeded, Unknown};
+        let refund = refund_of(&mixed_order(), false);
+        assert_eq!(refund.attempts.len(), 2);
+        for (card, gift, state) in [
+            (Armed, Manual, RefundState::Queued),
+            (Sent, Manual, RefundState::Processing),
+            (Accepted, Succeeded, RefundState::Processing),
+            (Unknown, Failed, RefundState::Processing),
+            (Succeeded, Manual, RefundState::Attention),
+            (Succeeded, Failed, RefundState::Attention),
+            (Failed, Succeeded, RefundState::Attention),
+            (Succeeded, Cancelled, RefundState::Attention),
+            (Succeeded, Succeeded, RefundState::Succeeded),
+        ] {
+            let mut moved = refund.clone();
+            moved.attempts[0].state = card;
+            moved.attempts[1].state = gift;
+            moved.derive_state();
+            assert_eq!(moved.state, state, "{card:?} and {gift:?}");
+            assert_eq!(moved.reason.is_some(), state == RefundState::Attention);
+        }
+    }
+
+    #[test]
+    fn an_unclear_outcome_asks_for_a_person_while_it_is_open() {
+        let mut refund = refund_of(&order(), false);
+        refund.attempts[0].state = AttemptState::Unknown;
+        refund.attempts[0].sent = NOW;
+        refund.attempts[0].reason = Some(Reason::OutcomeUnknown);
+        refund.derive_state();
+        assert_eq!(
+            (refund.state, refund.reason),
+            (RefundState::Attention, Some(Reason::OutcomeUnknown))
+        );
+    }
+
+    #[test]
+    fn what_was_sent_once_is_not_queued_again() {
+        let mut refund = refund_of(&order(), false);
+        refund.attempts[0].sent = NOW;
+        refund.derive_state();
+        assert_eq!(refund.state, RefundState::Processing);
+    }
+
+    #[test]
+    fn a_decision_holds_whatever_the_attempts_say() {
+        for state in RefundState::ALL.into_iter().filter(|state| state.is_decided()) {
+            let mut refund = refund_of(&order(), true);
+            refund.state = state;
+            refund.derive_state();
+            assert_eq!((refund.state, refund.reason), (state, None));
+        }
+    }
+
+    #[test]
+    fn stored_names_read_back() {
+        for state in RefundState::ALL {
+            assert_eq!(RefundState::parse(state.as_str()), Some(state));
+        }
+        for origin in Origin::ALL {
+            assert_eq!(Origin::parse(origin.as_str()), Some(origin));
+        }
     }
 }

@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{AttemptId, IdSource, TenantId};
+use redress_core::id::{AttemptId, IdSource, PaymentId, TenantId};
 
 use super::attempt::{Attempt, AttemptEvent, AttemptState, MAX_ATTEMPTS, Reason};
 use super::ledger::{Posting, PostingKind, Subject};
 use super::refund::Refund;
+use super::reserve::LineChange;
 
 /// What was learned about an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub enum Finding {
     Inconclusive {
         /// When to ask again.
         check: Timestamp,
+        /// Whether the outcome has stayed unclear for so long that a person has to look, too.
+        to_person: bool,
     },
 }
 
@@ -84,15 +87,21 @@ pub struct CounterChange {
     pub refunded: i64,
 }
 
-/// What a finding did to one refund.
-#[derive(Debug, Clone, Default)]
+/// What a finding or a decision did to one refund.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settlement {
-    /// The attempt as it stands now, and how its payment's counters change.
+    /// Attempts as they stand now, and how their payments' counters change.
     pub changed: Vec<(Attempt, CounterChange)>,
-    /// A further attempt on the same tender, armed and reserved.
+    /// Further attempts on tenders of the refund, armed.
     pub added: Vec<Attempt>,
+    /// What further attempts reserve beyond what earlier ones gave up to them.
+    pub reserved: Vec<(PaymentId, CounterChange)>,
     /// Postings to write.
     pub postings: Vec<Posting>,
+    /// Changes of the order's lines.
+    pub lines: Vec<LineChange>,
+    /// Whether the buyer may use again what a policy gives each buyer once.
+    pub frees_buyer: bool,
 }
 
 /// Applies a finding to an attempt of `refund` and recomputes the refund's state. Returns `None`
@@ -125,7 +134,7 @@ pub fn settle(
             change = CounterChange { reserved: -attempt.amount, refunded: 0 };
             settlement.postings.push(Posting::new(PostingKind::Void, Subject::of(&attempt)));
             if attempt.reason == Some(Reason::NotExecuted) && attempt.ordinal < MAX_ATTEMPTS {
-                let next = next_attempt(&attempt, ids, now);
+                let next = further_attempt(&attempt, ids, now);
                 // The next attempt takes over the reservation that this one gives up.
                 change.reserved = 0;
                 settlement.postings.push(Posting::new(PostingKind::Reserve, Subject::of(&next)));
@@ -158,12 +167,14 @@ fn apply(attempt: &mut Attempt, finding: &Finding) -> Option<()> {
                 attempt.delays = 0;
             }
             attempt.provider_refund.clone_from(provider_refund);
+            attempt.reason = None;
             attempt.due = *check;
             attempt.delays += 1;
         }
         Finding::Succeeded { provider_refund } => {
             attempt.state = state.next(AttemptEvent::Succeed)?;
             attempt.provider_refund.clone_from(provider_refund);
+            attempt.reason = None;
         }
         Finding::Refused { reason, provider_refund } => {
             attempt.state = state.next(AttemptEvent::Refuse)?;
@@ -187,18 +198,22 @@ fn apply(attempt: &mut Attempt, finding: &Finding) -> Option<()> {
                 attempt.reason = Some(Reason::NotExecuted);
             }
         }
-        Finding::Inconclusive { check } => {
+        Finding::Inconclusive { check, to_person } => {
             if !matches!(state, AttemptState::Unknown | AttemptState::Accepted) {
                 return None;
             }
             attempt.due = *check;
             attempt.delays += 1;
+            if *to_person {
+                attempt.reason = Some(Reason::OutcomeUnknown);
+            }
         }
     }
     Some(())
 }
 
-fn next_attempt(failed: &Attempt, ids: &dyn IdSource, now: Timestamp) -> Attempt {
+/// Another try on the tender of an attempt that failed, armed.
+pub(super) fn further_attempt(failed: &Attempt, ids: &dyn IdSource, now: Timestamp) -> Attempt {
     Attempt {
         id: AttemptId::fresh(ids),
         ordinal: failed.ordinal + 1,
@@ -220,3 +235,6 @@ pub fn backoff(delays: i32, first: Duration, cap: Duration) -> Duration {
     let doublings = u32::try_from(delays.clamp(0, 30)).unwrap_or(0);
     first.saturating_mul(1_u32 << doublings.min(30)).min(cap)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,14 @@
 
 mod convert;
 mod disruptions;
+mod ledger;
 mod orders;
 mod policies;
 mod refunds;
 mod status;
 
 pub use disruptions::DisruptionGrpc;
+pub use ledger::LedgerGrpc;
 pub use orders::OrderGrpc;
 pub use policies::PolicyGrpc;
 pub use refunds::RefundGrpc;

@@ -33,9 +33,10 @@ impl PolicyService for PolicyGrpc {
         request: Request<pb::ApplyPolicyRequest>,
     ) -> Result<Response<pb::Policy>, Status> {
         let Valid { caller, message, .. } = validated(request)?;
-        let rules = policy::from_proto(message.policy.unwrap_or_default(), "policy")
+        let policy = policy::from_proto(message.policy.unwrap_or_default(), "policy")
             .map_err(ApiError::invalid_fields)?;
-        let stored = app::apply_policy(&self.app, &caller.tenant, rules).await.map_err(refuse)?;
+        let ask = app::ApplyPolicy { policy, actor: caller.subject, roles: caller.roles };
+        let stored = app::apply_policy(&self.app, &caller.tenant, ask).await.map_err(refuse)?;
         Ok(Response::new(policy::to_proto(&stored)))
     }
 
@@ -59,7 +60,9 @@ impl PolicyService for PolicyGrpc {
         let rows = convert::store_page(&page, false);
         let listed = app::list_policies(&self.app, &caller.tenant, &rows).await.map_err(refuse)?;
         Ok(Response::new(pb::ListPoliciesResponse {
-            next_page_token: convert::next_page_token(&page, &listed, |policy| policy.id.as_str()),
+            next_page_token: convert::next_page_token(&page, &listed, |stored| {
+                stored.policy.id.as_str()
+            }),
             policies: listed.rows.iter().map(policy::to_proto).collect(),
         }))
     }

@@ -6,9 +6,13 @@
 use redress_api::ports::PortError;
 use redress_api::{ApiError, FieldViolation, time, to_status};
 use redress_core::clock::Timestamp;
+use redress_core::id::{AttemptId, OrderId, RefundId};
+use redress_policy::{FactKind, NeededFact, Refusal};
 use tonic::Status;
 
 use crate::app::RefundError;
+use crate::domain::act::ActError;
+use crate::domain::attempt::AttemptState;
 use crate::domain::quote::QuoteError;
 use crate::domain::reserve::Shortage;
 
@@ -19,7 +23,15 @@ pub(super) fn refuse(error: RefundError) -> Status {
 
 fn problem(error: RefundError) -> ApiError {
     let message = error.to_string();
-    let failed = |reason, metadata| ApiError::FailedPrecondition { reason, message, metadata };
+    let failed = {
+        let message = message.clone();
+        |reason, metadata| ApiError::FailedPrecondition {
+            reason,
+            message,
+            metadata,
+            violations: Vec::new(),
+        }
+    };
     match error {
         RefundError::NotFound { name } => ApiError::NotFound { name },
         RefundError::BadPolicy(problems) => {
@@ -38,17 +50,7 @@ fn problem(error: RefundError) -> ApiError {
             "NO_POLICY_IN_FORCE",
             vec![("policy", policy.resource_name()), ("purchase_time", rfc3339(purchased))],
         ),
-        RefundError::NotQuotable { order, cause } => {
-            let metadata = vec![("order", order.resource_name())];
-            match cause {
-                QuoteError::UnknownLine(line) => ApiError::invalid(
-                    "line_ids",
-                    format!("{} has no line {line}", order.resource_name()),
-                ),
-                QuoteError::LineNotRefundable => failed("LINE_NOT_REFUNDABLE", metadata),
-                QuoteError::NothingCaptured => failed("NOTHING_CAPTURED", metadata),
-            }
-        }
+        RefundError::NotQuotable { order, cause } => not_quotable(&order, cause, message),
         RefundError::NothingQuoted(quote) => {
             failed("LINE_NOT_REFUNDABLE", vec![("quote", quote.resource_name())])
         }
@@ -61,6 +63,18 @@ fn problem(error: RefundError) -> ApiError {
         }
         RefundError::EntitlementNotVoided => failed("ENTITLEMENT_NOT_VOIDED", Vec::new()),
         RefundError::OverRefund { cause } => failed("OVER_REFUND", shortage(cause)),
+        RefundError::RefundableChanged { order, refundable } => failed(
+            "REFUNDABLE_CHANGED",
+            vec![
+                ("order", order.resource_name()),
+                ("currency_code", refundable.currency.code().to_owned()),
+                ("refundable", refundable.minor_units.to_string()),
+            ],
+        ),
+        RefundError::BuyerLimit(order) => {
+            failed("BUYER_LIMIT_REACHED", vec![("order", order.resource_name())])
+        }
+        RefundError::NotAllowed { refund, cause } => not_allowed(&refund, cause, message),
         RefundError::DisruptionExists(id) => ApiError::AlreadyExists { name: id.resource_name() },
         RefundError::TotalsChanged { expected, found } => failed(
             "TOTALS_CHANGED",
@@ -79,6 +93,111 @@ fn problem(error: RefundError) -> ApiError {
         RefundError::Tenants(error) => error.into(),
         RefundError::Store(error) => PortError::from(error).into(),
     }
+}
+
+fn not_quotable(order: &OrderId, cause: QuoteError, message: String) -> ApiError {
+    let name = order.resource_name();
+    let failed = |reason, mut metadata: Vec<(&'static str, String)>, violations| {
+        metadata.push(("order", name.clone()));
+        ApiError::FailedPrecondition { reason, message, metadata, violations }
+    };
+    match cause {
+        QuoteError::UnknownLine(line) => {
+            ApiError::invalid("line_ids", format!("{name} has no line {line}"))
+        }
+        QuoteError::TooManyUnits { line, left, wanted } => ApiError::invalid(
+            "partial_lines",
+            format!("line {line} has {left} units left, {wanted} are asked for"),
+        ),
+        QuoteError::LineNotRefundable => failed("LINE_NOT_REFUNDABLE", Vec::new(), Vec::new()),
+        QuoteError::NothingCaptured => failed("NOTHING_CAPTURED", Vec::new(), Vec::new()),
+        QuoteError::NeedsFacts(facts) => {
+            let names: Vec<&str> = facts.iter().map(|fact| fact.name.as_str()).collect();
+            let metadata = vec![("facts", names.join(","))];
+            failed("NEEDS_FACTS", metadata, facts.iter().map(question).collect())
+        }
+        QuoteError::Refused(refusal) => {
+            let (reason, metadata) = refused(&refusal);
+            failed(reason, metadata, Vec::new())
+        }
+    }
+}
+
+/// The field in which a fact is told, with the question that it answers.
+fn question(fact: &NeededFact) -> FieldViolation {
+    let kind = match fact.kind {
+        FactKind::Bool => "bool_value",
+        FactKind::Int => "int_value",
+        FactKind::String => "string_value",
+        FactKind::Timestamp => "timestamp_value",
+    };
+    FieldViolation::new(format!("facts[{:?}].{kind}", fact.name), fact.question.clone())
+}
+
+/// Why the rules refuse, and what belongs to it.
+fn refused(refusal: &Refusal) -> (&'static str, Vec<(&'static str, String)>) {
+    match refusal {
+        Refusal::WholeOrderOnly => ("WHOLE_ORDER_ONLY", Vec::new()),
+        Refusal::BuyerLimit => ("BUYER_LIMIT_REACHED", Vec::new()),
+        Refusal::OverrideNotOffered(code) => {
+            ("OVERRIDE_NOT_OFFERED", vec![("override_code", code.as_str().to_owned())])
+        }
+        Refusal::EvidenceRequired(kinds) => {
+            ("EVIDENCE_REQUIRED", vec![("evidence", kinds.join(","))])
+        }
+        Refusal::CurrencyMismatch { policy, order } => (
+            "POLICY_CURRENCY_MISMATCH",
+            vec![
+                ("policy_currency", policy.code().to_owned()),
+                ("order_currency", order.code().to_owned()),
+            ],
+        ),
+        Refusal::KindNotCovered(kind) => {
+            ("LINE_KIND_NOT_COVERED", vec![("kind", kind.as_str().to_owned())])
+        }
+        Refusal::FactMismatch { name, expected, given } => (
+            "FACT_TYPE_MISMATCH",
+            vec![
+                ("fact", name.clone()),
+                ("expected", expected.as_str().to_owned()),
+                ("given", given.as_str().to_owned()),
+            ],
+        ),
+        Refusal::ConditionFailed { rule, reason } => {
+            ("CONDITION_FAILED", vec![("rule", rule.clone()), ("cause", reason.clone())])
+        }
+        Refusal::NoLocalTime { line, reason } => {
+            ("NO_LOCAL_TIME", vec![("line_id", line.clone()), ("cause", reason.clone())])
+        }
+    }
+}
+
+fn not_allowed(refund: &RefundId, cause: ActError, message: String) -> ApiError {
+    let (reason, mut metadata) = match cause {
+        ActError::State(state) => ("REFUND_STATE", vec![("state", state.as_str().to_owned())]),
+        ActError::OwnRefund => ("OWN_REFUND", Vec::new()),
+        ActError::Unresolved { attempt, state } => {
+            ("ATTEMPT_UNRESOLVED", attempt_metadata(attempt, state))
+        }
+        ActError::NoSuchAttempt(attempt) => {
+            return ApiError::not_found(format!(
+                "{}/{}",
+                refund.resource_name(),
+                attempt.resource_name()
+            ));
+        }
+        ActError::NotResolvable { attempt, state } => {
+            ("ATTEMPT_NOT_RESOLVABLE", attempt_metadata(attempt, state))
+        }
+        ActError::NothingToRetry => ("NOTHING_TO_RETRY", Vec::new()),
+        ActError::Short(cause) => ("OVER_REFUND", shortage(cause)),
+    };
+    metadata.push(("refund", refund.resource_name()));
+    ApiError::FailedPrecondition { reason, message, metadata, violations: Vec::new() }
+}
+
+fn attempt_metadata(attempt: AttemptId, state: AttemptState) -> Vec<(&'static str, String)> {
+    vec![("attempt_id", attempt.into()), ("state", state.as_str().to_owned())]
 }
 
 /// What is missing, in minor units.

@@ -1,38 +1,89 @@
-//! Payment providers, seen from here: send a refund, look for one.
+//! Payment providers, seen from here: send a refund, find out about one, hear of one.
 //!
 //! Invariant: an answer is classified by what it proves. Only a failure to connect, or a provider
 //! that says it did not look at the request, proves that nothing was sent; everything else that is
 //! not a clear answer is [`SendOutcome::Unknown`].
+//!
+//! # Whoever adds a provider
+//!
+//! - Implement [`Provider`] over the provider's own HTTP API. Write the table of what each answer
+//!   proves first, with the provider's documents as sources, as [`stripe`] has it. When in doubt,
+//!   an answer proves nothing.
+//! - Declare [`ProviderTerms`] honestly. They are the difference between providers; nobody asks for
+//!   a provider's name. One without idempotency keys has no replay window; one whose refunds cannot
+//!   be found by our reference says so, and then only a person decides about a lost answer.
+//! - Amounts come and go in ISO 4217 minor units. Convert in one module, exactly or not at all, and
+//!   tell the step of each currency from the same table.
+//! - Keep a [`ReadBudget`] of [`ProviderTerms::reads_per_second`] and wait for its turn before each
+//!   read, each page included. Bound every call, waiting included, by [`ProviderTerms::timeout`]:
+//!   leases and the visibility window count on it.
+//! - Authentic is not valid: compare amount, currency, payment and reference of whatever comes back
+//!   with what was asked for.
+//! - Keep keys in `secrecy`, out of `Debug`, errors and logs.
+
+mod notice;
+mod read_budget;
+mod reading;
+mod sending;
+
+pub mod stripe;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::HeaderMap;
 use redress_core::clock::Timestamp;
-use redress_core::id::AttemptId;
-use redress_core::money::Currency;
+use redress_core::money::{Currency, Money};
 
-use crate::domain::attempt::Reason;
+pub use notice::{WebhookError, WebhookNotice};
+pub use read_budget::{ReadBudget, Turn};
+pub use reading::{BalanceError, ForeignRefund, LookUp, LookUpOutcome, ReadOutcome};
+pub use sending::{ProviderRefund, ProviderStatus, RefundOrder, SendOutcome};
 
-pub mod stripe;
-
-/// A connector to one provider.
+/// A connector to one account at one provider.
+///
+/// Calls are made once: whoever calls decides whether and when to try again.
 #[async_trait]
 pub trait Provider: Send + Sync + fmt::Debug {
-    /// The provider's name on payments, such as `stripe`.
+    /// The provider's name on payments and in the path of its webhooks, such as `stripe`:
+    /// lower-case letters, digits and hyphens.
     fn name(&self) -> &str;
 
-    /// What the provider promises, and how hard it may be pushed.
+    /// What the provider promises, and how hard it may be pushed. The same at every call.
     fn terms(&self) -> ProviderTerms;
 
-    /// Asks the provider to pay. The attempt's id is the idempotency key and is stored in the
-    /// refund's metadata, so that it can be found again.
+    /// The smallest step, in ISO 4217 minor units, in which the provider can pay a currency: above
+    /// zero, and every multiple of it can be sent. `None` when it does not take the currency.
+    fn step(&self, currency: Currency) -> Option<i64>;
+
+    /// Asks the provider to pay. The attempt's id is the idempotency key where the provider has
+    /// them, and goes with the refund as our reference where it can carry one.
     async fn send(&self, order: &RefundOrder) -> SendOutcome;
 
     /// Asks the provider what became of an attempt: by the provider's own id when it is known,
-    /// else by searching the payment's refunds for the attempt's id.
+    /// else by searching the payment's refunds for the attempt's id. Never
+    /// [`LookUpOutcome::Absent`] unless [`ProviderTerms::finds_by_reference`].
     async fn look_up(&self, query: &LookUp) -> LookUpOutcome;
+
+    /// Reads any refund of the account by the provider's id, whoever made it. It is what a webhook
+    /// about a refund that was made in the provider's dashboard is checked with.
+    async fn read_refund(&self, provider_refund: &str) -> ReadOutcome;
+
+    /// What refunds can draw on now, by currency; may be negative. Each currency at most once, and
+    /// one that is not there has nothing.
+    async fn balance(&self) -> Result<Vec<Money>, BalanceError>;
+
+    /// Checks that a webhook is authentic and about now, by the bytes as they came, before it
+    /// parses them. `None` for events that tell nothing about a refund. What a notice says has to
+    /// be compared with what is stored, and confirmed by a look-up before money moves.
+    fn read_webhook(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<WebhookNotice>, WebhookError>;
 }
 
 /// Shared handle to a connector.
@@ -49,84 +100,18 @@ pub struct ProviderTerms {
     pub concurrency: usize,
     /// The longest that one call may take, connection included.
     pub timeout: Duration,
-}
-
-/// What is asked of a provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefundOrder {
-    /// The attempt; the idempotency key.
-    pub attempt: AttemptId,
-    /// The provider's id of the payment.
-    pub payment_reference: String,
-    /// The currency of the payment.
-    pub currency: Currency,
-    /// In ISO 4217 minor units, above zero; the connector converts to the provider's own unit.
-    pub amount: i64,
-}
-
-/// What sending led to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SendOutcome {
-    /// Proof that the provider did not take the request: it may be sent again under the same key.
-    NotSent {
-        /// How long the provider asks to wait, if it says.
-        retry_after: Option<Duration>,
-    },
-    /// The provider answered.
-    Answered(ProviderRefund),
-    /// The provider refused, and made no refund.
-    Refused(Reason),
-    /// The request may have been carried out.
-    Unknown,
-}
-
-/// A refund as the provider has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderRefund {
-    /// The provider's id of it.
-    pub id: String,
-    /// Where it stands there.
-    pub status: ProviderStatus,
-}
-
-/// Where a refund stands at its provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProviderStatus {
-    /// Taken on, not settled.
-    Pending,
-    /// Paid.
-    Succeeded,
-    /// Not paid, for this reason.
-    Failed(Reason),
-}
-
-/// Which refund is looked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookUp {
-    /// The attempt.
-    pub attempt: AttemptId,
-    /// The provider's id of the payment.
-    pub payment_reference: String,
-    /// The provider's id of the refund; empty while unknown.
-    pub provider_refund: String,
-    /// The currency that the refund must have.
-    pub currency: Currency,
-    /// The amount that the refund must have, in ISO 4217 minor units.
-    pub amount: i64,
-    /// When it was sent.
-    pub sent: Timestamp,
-}
-
-/// What a look-up led to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookUpOutcome {
-    /// It is there.
-    Found(ProviderRefund),
-    /// The provider's whole list for the payment does not have it.
-    Absent,
-    /// The provider could not be asked, or what it answered cannot be ours: nothing is known.
-    Inconclusive {
-        /// How long the provider asks to wait, if it says.
-        retry_after: Option<Duration>,
-    },
+    /// How long an idempotency key is honoured at least. An attempt is never sent again under its
+    /// key after it. `None`: the provider has no keys, so nothing that may have arrived is ever
+    /// sent again.
+    pub replay_window: Option<Duration>,
+    /// The age of a payment from which on it can no longer be refunded. `None`: no limit.
+    pub refund_window: Option<Duration>,
+    /// Reads a second that this process may make; at least 1.
+    pub reads_per_second: u32,
+    /// How long two refunds of the same amount on one payment have to lie apart, or the second one
+    /// is refused as a duplicate. `None`: they need not.
+    pub equal_amount_spacing: Option<Duration>,
+    /// Whether a look-up without the provider's id finds a refund by our reference, so that not
+    /// finding it proves its absence after the visibility window.
+    pub finds_by_reference: bool,
 }

@@ -6,18 +6,24 @@
 use std::collections::{HashMap, HashSet};
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{DisruptionId, IdSource, OrderId, PaymentId, RefundId, TenantId};
+use redress_core::id::{
+    CustomerId, DisruptionId, EventId, IdSource, OrderId, PaymentId, QuoteId, RefundId, TenantId,
+};
+use redress_core::money::Money;
+use redress_store::StoreError;
 
-use super::rows::KnownOrderRow;
-use super::{ImportOutcome, ImportedOrder, ItemTerms};
+use super::{Decision, ItemTerms, RequestRecord};
+use crate::domain::act::{ActError, act};
 use crate::domain::attempt::{Attempt, AttemptState};
+use crate::domain::audit::AuditEntry;
 use crate::domain::disruption::{Due, ItemPlan, ItemState};
 use crate::domain::fact::{Fact, FactKind, Needs, item_state};
-use crate::domain::ledger::Posting;
+use crate::domain::ledger::{Posting, PostingKind, Subject};
 use crate::domain::order::Order;
+use crate::domain::quote::Quote;
 use crate::domain::refund::{DisruptionRef, Refund, RefundState, RefundTerms};
-use crate::domain::reserve::{self, Shortage};
-use crate::domain::settle::{AttemptFinding, CounterChange, Finding, settle};
+use crate::domain::reserve::{self, LineChange, Shortage};
+use crate::domain::settle::{AttemptFinding, CounterChange, Finding, Settlement, settle};
 
 /// Sets of rows to write.
 #[derive(Debug, Default)]
@@ -26,14 +32,26 @@ pub(super) struct Changes {
     pub new_refunds: Vec<Refund>,
     /// To insert beside the attempts that their refund has.
     pub new_attempts: Vec<Attempt>,
-    /// To update: state, issued, reason, version, updated.
+    /// To update: state, issued, reason, approver, version, updated.
     pub refunds: Vec<Refund>,
     /// To update: state, reason, provider's id, claim, due, counts.
     pub attempts: Vec<Attempt>,
     /// To add to payments' counters.
     pub counters: Vec<CounterRow>,
-    /// To add to lines' `committed`.
-    pub lines: Vec<LineCommit>,
+    /// To add to lines' counters.
+    pub lines: Vec<LineRow>,
+    /// To insert.
+    pub buyer_uses: Vec<BuyerUse>,
+    /// Refunds whose buyer uses are to be deleted.
+    pub freed_buyers: Vec<(TenantId, RefundId)>,
+    /// To mark as accepted, by the refund.
+    pub accepted: Vec<(TenantId, QuoteId, RefundId)>,
+    /// To insert, as accepted by the refund.
+    pub quotes: Vec<(TenantId, Quote, RefundId)>,
+    /// To record.
+    pub requests: Vec<(TenantId, RequestRecord)>,
+    /// To append to the audit log.
+    pub audit: Vec<AuditEntry>,
     /// To insert.
     pub postings: Vec<Posting>,
     /// To update.
@@ -51,13 +69,21 @@ pub(super) struct CounterRow {
     pub change: CounterChange,
 }
 
-/// What a refund takes up of one line.
+/// What a refund takes up of one line, or frees again.
 #[derive(Debug)]
-pub(super) struct LineCommit {
+pub(super) struct LineRow {
     pub tenant: TenantId,
     pub order: OrderId,
-    pub line: String,
-    pub amount: i64,
+    pub change: LineChange,
+}
+
+/// What a policy gives each buyer once for an event, and the refund that uses it up.
+#[derive(Debug)]
+pub(super) struct BuyerUse {
+    pub tenant: TenantId,
+    pub customer: CustomerId,
+    pub event: EventId,
+    pub refund: RefundId,
 }
 
 /// Where an item stands now.
@@ -77,22 +103,94 @@ impl Changes {
     pub(super) fn reserve(&mut self, order: &Order, refund: Refund) -> Result<(), Shortage> {
         reserve::check(order, &refund)?;
         self.postings.extend(reserve::postings(&refund));
-        let armed = refund.attempts.iter().filter(|a| a.state == AttemptState::Armed);
-        self.counters.extend(armed.map(|attempt| CounterRow {
-            tenant: attempt.tenant.clone(),
-            order: attempt.order.clone(),
-            payment: attempt.payment.clone(),
-            change: CounterChange { reserved: attempt.amount, refunded: 0 },
-        }));
-        self.lines.extend(refund.lines.iter().map(|line| LineCommit {
-            tenant: refund.tenant.clone(),
-            order: refund.order.clone(),
-            line: line.line_id.clone(),
-            amount: line.gross,
-        }));
+        self.push_counters(&refund, reserve::counters(&refund));
+        self.push_lines(&refund, LineChange::take(&refund));
         self.facts.push(Fact::refund_state(&refund));
         self.push_item_of(&refund);
         self.new_refunds.push(refund);
+        Ok(())
+    }
+
+    /// Applies what somebody decided about a refund that the transaction holds with its order.
+    pub(super) fn act(
+        &mut self,
+        refund: &mut Refund,
+        order: &Order,
+        decision: &Decision<'_>,
+        ids: &dyn IdSource,
+        now: Timestamp,
+    ) -> Result<(), ActError> {
+        let before = refund.state;
+        let settlement = act(refund, order, decision.action, decision.actor, ids, now)?;
+        self.push_settlement(refund, settlement);
+        self.audit.push((decision.audit)(refund));
+        self.push_moved(refund, before);
+        self.refunds.push(refund.clone());
+        Ok(())
+    }
+
+    /// What a finding or a decision did to `refund`, which is as it stands now.
+    fn push_settlement(&mut self, refund: &Refund, settlement: Settlement) {
+        self.postings.extend(settlement.postings);
+        self.new_attempts.extend(settlement.added);
+        self.push_counters(refund, settlement.reserved);
+        self.push_lines(refund, settlement.lines);
+        if settlement.frees_buyer {
+            self.freed_buyers.push((refund.tenant.clone(), refund.id.clone()));
+        }
+        for (attempt, change) in settlement.changed {
+            if change != CounterChange::default() {
+                self.push_counters(refund, vec![(attempt.payment.clone(), change)]);
+            }
+            self.attempts.push(attempt);
+        }
+    }
+
+    /// Announces a refund that has come to rest, that somebody has moved on, or that no longer
+    /// needs a person because it is under way again.
+    fn push_moved(&mut self, refund: &Refund, before: RefundState) {
+        let is_claim = refund.state == RefundState::Processing && before != RefundState::Attention;
+        if refund.state != before && !is_claim {
+            self.facts.push(Fact::refund_state(refund));
+        }
+        if refund.state != before {
+            self.push_item_of(refund);
+        }
+    }
+
+    fn push_counters(&mut self, refund: &Refund, changes: Vec<(PaymentId, CounterChange)>) {
+        self.counters.extend(changes.into_iter().map(|(payment, change)| CounterRow {
+            tenant: refund.tenant.clone(),
+            order: refund.order.clone(),
+            payment,
+            change,
+        }));
+    }
+
+    fn push_lines(&mut self, refund: &Refund, changes: Vec<LineChange>) {
+        self.lines.extend(changes.into_iter().map(|change| LineRow {
+            tenant: refund.tenant.clone(),
+            order: refund.order.clone(),
+            change,
+        }));
+    }
+
+    /// Records a refund that was made at the provider; its payment is counted before, and takes
+    /// `excess` more than was captured when that is above zero.
+    pub(super) fn record_external(
+        &mut self,
+        refund: &Refund,
+        attempt: &Attempt,
+        excess: i64,
+    ) -> Result<(), StoreError> {
+        self.postings.push(Posting::new(PostingKind::External, Subject::of(attempt)));
+        self.facts.push(Fact::refund_state(refund));
+        if excess > 0 {
+            let corrupt = |_| StoreError::corrupt("payments", "captured", attempt.payment.as_str());
+            let excess = Money::new(refund.currency, excess).map_err(corrupt)?;
+            self.facts.push(Fact::overdrawn(refund, attempt.payment.clone(), excess));
+        }
+        self.new_refunds.push(refund.clone());
         Ok(())
     }
 
@@ -112,6 +210,9 @@ impl Changes {
                 order: plan.order.clone(),
                 customer: plan.customer.clone(),
                 disruption: Some(disruption.clone()),
+                override_code: None,
+                // The whole disruption was approved, with its amounts.
+                needs_approval: false,
                 legal_deadline: now.plus(terms.pay_within),
                 expected_arrival: terms.arrival.map(|arrival| now.plus(arrival)),
                 requester,
@@ -161,29 +262,13 @@ impl Changes {
             };
             applied += 1;
             touched.insert(at);
-            self.postings.extend(settlement.postings);
-            self.new_attempts.extend(settlement.added);
-            for (attempt, change) in settlement.changed {
-                if change != CounterChange::default() {
-                    self.counters.push(CounterRow {
-                        tenant: attempt.tenant.clone(),
-                        order: attempt.order.clone(),
-                        payment: attempt.payment.clone(),
-                        change,
-                    });
-                }
-                self.attempts.push(attempt);
-            }
+            self.push_settlement(&refunds[at], settlement);
         }
         for (at, refund) in refunds.into_iter().enumerate() {
-            if !touched.contains(&at) {
-                continue;
+            if touched.contains(&at) {
+                self.push_moved(&refund, before[at]);
+                self.refunds.push(refund);
             }
-            if refund.state.is_at_rest() && !before[at].is_at_rest() {
-                self.facts.push(Fact::refund_state(&refund));
-                self.push_item_of(&refund);
-            }
-            self.refunds.push(refund);
         }
         applied
     }
@@ -230,33 +315,4 @@ pub(super) struct PendingItem {
     pub requester: String,
     pub traceparent: Option<String>,
     pub plan: ItemPlan,
-}
-
-/// What an import does with an order, given what is stored of it and the least that each of its
-/// lines may cost (what refunds have taken up).
-pub(super) fn judge_import(
-    imported: &ImportedOrder,
-    known: Option<&KnownOrderRow>,
-    committed: &HashMap<(String, String), i64>,
-) -> ImportOutcome {
-    let order = &imported.order;
-    let Some(known) = known else { return ImportOutcome::Created };
-    if known.digest == imported.digest {
-        return ImportOutcome::Unchanged;
-    }
-    if known.source_version > order.source_version {
-        return ImportOutcome::Stale;
-    }
-    if known.source_version == order.source_version {
-        return ImportOutcome::Conflict;
-    }
-    if known.currency != order.currency.code() {
-        return ImportOutcome::CurrencyChanged;
-    }
-    let mut taken = committed.iter().filter(|((owner, _), _)| owner == order.id.as_str());
-    // A shop may well drop a line that was refunded; it must not make one cheaper than that.
-    let below = taken.any(|((_, line_id), committed)| {
-        order.lines.iter().any(|line| line.id == *line_id && line.gross < *committed)
-    });
-    if below { ImportOutcome::BelowRefunded } else { ImportOutcome::Updated }
 }

@@ -4,24 +4,29 @@
 //! its postings, its events, the record of the request) is written together or not at all, and
 //! every row is reached through its tenant.
 
+mod chain;
 mod changes;
 #[cfg(test)]
 mod conformance;
+mod creating;
+mod importing;
+mod ledger;
 mod overdrawn;
 mod rows;
+mod types;
 
 pub mod postgres;
 pub mod sqlite;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use redress_core::clock::Timestamp;
 use redress_core::id::{
-    DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
+    CustomerId, DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
 };
 use redress_policy::Policy;
+use redress_store::idempotency::IdempotencyRecord;
 use redress_store::{Database, Schema, StoreError};
 
 use crate::domain::attempt::Attempt;
@@ -30,8 +35,14 @@ use crate::domain::ledger::CurrencySums;
 use crate::domain::order::{Contact, Order};
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
-use crate::domain::reserve::Shortage;
 use crate::domain::settle::AttemptFinding;
+
+pub use ledger::{AuditFilter, CHAIN_BATCH, CHAIN_LEASE, ChainPage, LedgerStore, Slice};
+pub use types::{
+    ActOutcome, AmbiguousRefund, AppliedPolicy, AuditOf, Claim, CreateOutcome, Decision,
+    DisruptionFilter, ImportOutcome, ImportedOrder, ItemTerms, ItemTotals, Listed, NewRefund,
+    Offer, OrderFilter, Page, PaymentAt, RefundFilter, RequestRecord, StoredQuote, StoredReply,
+};
 
 /// Shared handle to the store.
 pub type SharedStore = Arc<dyn RefundStore>;
@@ -48,16 +59,24 @@ pub fn open(database: Database) -> SharedStore {
     }
 }
 
-/// Everything that refunds reads and writes.
+/// The records of requests that one transaction answers.
+fn records(requests: &[(TenantId, RequestRecord)], now: Timestamp) -> Vec<IdempotencyRecord> {
+    requests.iter().map(|(tenant, request)| request.record(tenant, now)).collect()
+}
+
+/// Everything that refunds reads and writes; of the books and their chains, [`LedgerStore`] speaks.
 #[async_trait]
-pub trait RefundStore: Send + Sync {
+pub trait RefundStore: LedgerStore + Send + Sync {
     /// Stores what is new or newer among `orders`, all in one transaction; one outcome each, in
-    /// order. Counters of payments and lines that exist are kept. A payment that becomes overdrawn
-    /// is announced, with an event id of `ids`.
+    /// order. Counters of payments and lines that exist are kept. An order is pinned to the policy
+    /// version that it was sold under as soon as that is known: of the policy it names, else of
+    /// `default_policy`. A payment that becomes overdrawn and a line that becomes smaller than what
+    /// refunds have taken up are announced, with event ids of `ids`.
     async fn import_orders(
         &self,
         tenant: &TenantId,
         orders: &[ImportedOrder],
+        default_policy: Option<&PolicyId>,
         ids: &dyn IdSource,
         now: Timestamp,
     ) -> Result<Vec<ImportOutcome>, StoreError>;
@@ -80,17 +99,30 @@ pub trait RefundStore: Send + Sync {
         ids: &[OrderId],
     ) -> Result<Vec<(OrderId, Contact, String)>, StoreError>;
 
-    /// Stores `policy` as its next version, or returns the newest when nothing but the version
-    /// differs.
+    /// Stores a policy as its next version, with the entry of the audit log that `audit` makes of
+    /// it, or returns the newest when nothing but the version differs.
     async fn apply_policy(
         &self,
         tenant: &TenantId,
-        policy: Policy,
+        policy: AppliedPolicy,
+        audit: AuditOf<'_, Policy>,
         now: Timestamp,
-    ) -> Result<Policy, StoreError>;
+    ) -> Result<AppliedPolicy, StoreError>;
 
     /// The newest version of a policy.
-    async fn policy(&self, tenant: &TenantId, id: &PolicyId) -> Result<Option<Policy>, StoreError>;
+    async fn policy(
+        &self,
+        tenant: &TenantId,
+        id: &PolicyId,
+    ) -> Result<Option<AppliedPolicy>, StoreError>;
+
+    /// One version of a policy.
+    async fn policy_version(
+        &self,
+        tenant: &TenantId,
+        id: &PolicyId,
+        version: i64,
+    ) -> Result<Option<Policy>, StoreError>;
 
     /// The version that was in force at `at`: of those effective by then the one with the latest
     /// effective time; of several with the same time the newest.
@@ -106,7 +138,7 @@ pub trait RefundStore: Send + Sync {
         &self,
         tenant: &TenantId,
         page: &Page,
-    ) -> Result<Listed<Policy>, StoreError>;
+    ) -> Result<Listed<AppliedPolicy>, StoreError>;
 
     /// What an earlier call of `method` with this request id was answered.
     async fn replay(
@@ -116,7 +148,8 @@ pub trait RefundStore: Send + Sync {
         request_id: &str,
     ) -> Result<Option<StoredReply>, StoreError>;
 
-    /// Stores a quote with the record of its request.
+    /// Stores a quote with the record of its request, and pins the order, unless it is pinned, to
+    /// the policy version that the quote was priced under.
     async fn create_quote(
         &self,
         tenant: &TenantId,
@@ -125,22 +158,69 @@ pub trait RefundStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// A quote, and the refund that accepted it.
+    /// A quote, whose it is, and what became of it.
     async fn quote(
         &self,
         tenant: &TenantId,
         id: &QuoteId,
-    ) -> Result<Option<(Quote, Option<RefundId>)>, StoreError>;
+    ) -> Result<Option<StoredQuote>, StoreError>;
 
-    /// Reserves the money of `refund`, stores it with its attempts, postings and event, marks the
-    /// quote as accepted and records the request.
-    async fn create_refund(
+    /// For each new refund: reserves its money, stores it with its attempts, postings, event and
+    /// audit entry, marks its quote as accepted and records its request. All that can be stored is
+    /// stored in one transaction, and each outcome is that of the refunds one after another; one
+    /// outcome each, in order.
+    async fn create_refunds(
+        &self,
+        refunds: &[NewRefund],
+        ids: &dyn IdSource,
+    ) -> Result<Vec<CreateOutcome>, StoreError>;
+
+    /// Applies what somebody decided about a refund: attempts, counters, lines, postings, event,
+    /// audit entry, and the record of the request.
+    async fn act(
+        &self,
+        tenant: &TenantId,
+        id: &RefundId,
+        decision: &Decision<'_>,
+        ids: &dyn IdSource,
+        now: Timestamp,
+    ) -> Result<ActOutcome, StoreError>;
+
+    /// How many refunds of a buyer count against what policies give each buyer once, for those of
+    /// `events` that have any.
+    async fn buyer_refunds(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        events: &[EventId],
+    ) -> Result<Vec<(EventId, i64)>, StoreError>;
+
+    /// The payments that a provider knows under `reference`, over all tenants, at most `limit`.
+    async fn payments_at(
+        &self,
+        provider: &str,
+        reference: &str,
+        limit: i64,
+    ) -> Result<Vec<PaymentAt>, StoreError>;
+
+    /// Records a refund that was made at the provider past Redress: the refund with its one
+    /// succeeded attempt, the payment's counters, the posting, and the payment's mark when it is
+    /// overdrawn now, with its event. `false` when the provider's refund is known: nothing changes.
+    async fn record_external(
         &self,
         refund: &Refund,
-        quote: &QuoteId,
-        request: &RequestRecord,
         ids: &dyn IdSource,
-    ) -> Result<CreateOutcome, StoreError>;
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Announces once that a refund made at the provider fits several payments of a tenant.
+    /// `false` when it was announced before.
+    async fn announce_ambiguous(
+        &self,
+        ambiguous: &AmbiguousRefund,
+        ids: &dyn IdSource,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// A refund with its attempts.
     async fn refund(&self, tenant: &TenantId, id: &RefundId) -> Result<Option<Refund>, StoreError>;
@@ -181,8 +261,9 @@ pub trait RefundStore: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// The attempt that a webhook is about, when it has come to rest.
-    async fn attempt_at_rest(
+    /// The attempt, in whatever state, that made a provider's refund: by the provider's id of it,
+    /// else by the attempt's id that the refund carries.
+    async fn attempt_by_provider_refund(
         &self,
         provider: &str,
         provider_refund: &str,
@@ -284,157 +365,4 @@ pub trait RefundStore: Send + Sync {
 
     /// The tenant's books and counters, summed by currency.
     async fn ledger_sums(&self, tenant: &TenantId) -> Result<Vec<CurrencySums>, StoreError>;
-}
-
-/// An order to import, with the digest of its content.
-#[derive(Debug, Clone)]
-pub struct ImportedOrder {
-    /// The order; counters are zero.
-    pub order: Order,
-    /// SHA-256 of its content, source version included.
-    pub digest: [u8; 32],
-}
-
-/// What became of an imported order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImportOutcome {
-    /// It was new.
-    Created,
-    /// It replaced an older version.
-    Updated,
-    /// It was known exactly so.
-    Unchanged,
-    /// A newer version is stored; it was ignored.
-    Stale,
-    /// Another content is stored under the same source version.
-    Conflict,
-    /// Its currency differs from the stored one's, which refunds may refer to.
-    CurrencyChanged,
-    /// A line costs less than refunds have taken up of it. (One that is gone is kept as removed.)
-    BelowRefunded,
-}
-
-/// A request that must be answered alike when it comes again.
-#[derive(Debug, Clone)]
-pub struct RequestRecord {
-    /// The RPC, such as `RefundService/CreateRefund`.
-    pub method: &'static str,
-    /// The caller's id of the request.
-    pub request_id: String,
-    /// Hash of the request's body.
-    pub fingerprint: [u8; 32],
-    /// The encoded answer.
-    pub response: Vec<u8>,
-}
-
-/// What an earlier request was answered.
-#[derive(Debug, Clone)]
-pub struct StoredReply {
-    /// Hash of that request's body.
-    pub fingerprint: Vec<u8>,
-    /// The encoded answer.
-    pub response: Vec<u8>,
-}
-
-/// What became of a refund that was to be created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CreateOutcome {
-    /// It is stored and its money is reserved.
-    Created,
-    /// Money or lines are no longer there; nothing changed.
-    Short(Shortage),
-    /// Another refund has accepted the quote; nothing changed.
-    QuoteUsed,
-}
-
-/// Who takes attempts on, and until when.
-#[derive(Debug, Clone, Copy)]
-pub struct Claim<'a> {
-    /// The lane.
-    pub provider: &'a str,
-    /// A fresh id: the fencing token of this claim.
-    pub claim: &'a str,
-    /// At most this many.
-    pub limit: i64,
-    /// The current time.
-    pub now: Timestamp,
-    /// How long the holder may take before others step in.
-    pub lease: Duration,
-}
-
-/// What every refund of a disruption's items shares.
-#[derive(Debug, Clone, Copy)]
-pub struct ItemTerms {
-    /// How long the law gives for paying, counted from the start.
-    pub pay_within: Duration,
-    /// How long the money takes to arrive, at most.
-    pub arrival: Option<Duration>,
-}
-
-/// Which page of a list, by id.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// At most this many.
-    pub size: i64,
-    /// The last id of the page before; `None` on the first page.
-    pub after: Option<String>,
-    /// Whether the number of all matches is asked for.
-    pub count: bool,
-}
-
-/// A page of a list.
-#[derive(Debug, Clone)]
-pub struct Listed<T> {
-    /// The rows, at most as many as asked for.
-    pub rows: Vec<T>,
-    /// Whether there are more.
-    pub more: bool,
-    /// How many match in all, when asked for.
-    pub total: Option<i64>,
-}
-
-/// Which orders.
-#[derive(Debug, Clone, Default)]
-pub struct OrderFilter {
-    /// With a line for this event.
-    pub event: Option<String>,
-    /// Bought by this customer.
-    pub customer: Option<String>,
-    /// In this state.
-    pub state: Option<String>,
-}
-
-/// Which refunds.
-#[derive(Debug, Clone, Default)]
-pub struct RefundFilter {
-    /// Of this order.
-    pub order: Option<String>,
-    /// Of this disruption.
-    pub disruption: Option<String>,
-    /// In this state.
-    pub state: Option<String>,
-}
-
-/// Which disruptions.
-#[derive(Debug, Clone, Default)]
-pub struct DisruptionFilter {
-    /// Of this event.
-    pub event: Option<String>,
-    /// In this state.
-    pub state: Option<String>,
-}
-
-/// Items of one state and currency.
-#[derive(Debug, Clone)]
-pub struct ItemTotals {
-    /// The state.
-    pub state: ItemState,
-    /// ISO 4217 code.
-    pub currency: redress_core::money::Currency,
-    /// How many.
-    pub count: i64,
-    /// What is to be paid, in minor units.
-    pub requested: i64,
-    /// What has been paid, in minor units.
-    pub issued: i64,
 }

@@ -3,6 +3,8 @@
 //! Invariant: only what the provider says of this very attempt moves it; "not there" counts only
 //! after the provider's visibility window, and a question that failed changes nothing.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use redress_core::clock::Timestamp;
 use redress_store::StoreError;
@@ -70,27 +72,15 @@ impl Job for LookingUp {
                 self.hold.answered();
                 self.found(attempt, refund, now)
             }
-            LookUpOutcome::Absent if attempt.state == AttemptState::Unknown => {
-                self.hold.answered();
-                self.absent(attempt, now)
+            LookUpOutcome::Absent => self.missing(attempt, now),
+            LookUpOutcome::Inconclusive { retry_after } => {
+                self.inconclusive(attempt, now, retry_after)
             }
-            LookUpOutcome::Absent => {
-                tracing::error!(
-                    provider.name = self.provider.name(),
-                    attempt.id = attempt.id.as_str(),
-                    "provider no longer knows a refund that it has accepted"
-                );
-                self.inconclusive(attempt, now)
-            }
-            LookUpOutcome::Inconclusive { retry_after: Some(pause) } => {
-                Finding::Inconclusive { check: self.hold.rest(now, Some(pause)) }
-            }
-            LookUpOutcome::Inconclusive { retry_after: None } => self.inconclusive(attempt, now),
         }
     }
 
     fn put_off(&self, retry: Timestamp) -> Finding {
-        Finding::Inconclusive { check: retry }
+        Finding::Inconclusive { check: retry, to_person: false }
     }
 }
 
@@ -109,6 +99,24 @@ impl LookingUp {
         }
     }
 
+    /// Not found: a proof only of a provider that finds what it has by our reference, and only
+    /// where it never said that it has it.
+    fn missing(&self, attempt: &Attempt, now: Timestamp) -> Finding {
+        if attempt.state != AttemptState::Unknown {
+            tracing::error!(
+                provider.name = self.provider.name(),
+                attempt.id = attempt.id.as_str(),
+                "provider no longer knows a refund that it has accepted"
+            );
+            return self.inconclusive(attempt, now, None);
+        }
+        if !self.provider.terms().finds_by_reference {
+            return self.inconclusive(attempt, now, None);
+        }
+        self.hold.answered();
+        self.absent(attempt, now)
+    }
+
     /// Not on the provider's list: perhaps not yet.
     fn absent(&self, attempt: &Attempt, now: Timestamp) -> Finding {
         let terms = self.provider.terms();
@@ -124,10 +132,17 @@ impl LookingUp {
         Finding::Absent { past_window, check }
     }
 
-    fn inconclusive(&self, attempt: &Attempt, now: Timestamp) -> Finding {
+    /// The question was answered in no way that proves anything; the provider may have `asked` for
+    /// time.
+    fn inconclusive(&self, attempt: &Attempt, now: Timestamp, asked: Option<Duration>) -> Finding {
         let settings = &self.workshop.settings;
-        let pause = backoff(attempt.delays, settings.look_up_first, settings.look_up_cap);
-        Finding::Inconclusive { check: now.plus(pause) }
+        let check = if asked.is_some() {
+            self.hold.rest(now, asked)
+        } else {
+            now.plus(backoff(attempt.delays, settings.look_up_first, settings.look_up_cap))
+        };
+        let to_person = now.since(attempt.sent) >= settings.ask_person_after;
+        Finding::Inconclusive { check, to_person }
     }
 }
 
@@ -140,8 +155,6 @@ fn visible_from(sent: Timestamp, terms: &ProviderTerms) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -151,6 +164,11 @@ mod tests {
             arrival: Duration::ZERO,
             concurrency: 1,
             timeout: Duration::from_secs(20),
+            replay_window: None,
+            refund_window: None,
+            reads_per_second: 1,
+            equal_amount_spacing: None,
+            finds_by_reference: true,
         };
         let claimed = Timestamp(1_000);
         let given_up = claimed.plus(START_WITHIN).plus(terms.timeout);

@@ -4,6 +4,7 @@
 //! number of processes may run these loops, and any of them may vanish at any point. A worker ends
 //! only when it is told to.
 
+mod chain;
 mod hold;
 mod items;
 mod lane;
@@ -32,6 +33,7 @@ use lane::Job;
 use look_up::LookingUp;
 use send::Sending;
 
+pub use chain::Chainer;
 pub use signals::WorkSignals;
 
 /// How long after its claim the call about an attempt may begin. What waits longer is given back,
@@ -57,6 +59,8 @@ pub struct WorkerSettings {
     /// How soon an accepted refund is looked up; the pause doubles from then on. Webhooks are
     /// faster.
     pub check_first: Duration,
+    /// How long after sending the outcome of an attempt may stay unclear before a person is asked.
+    pub ask_person_after: Duration,
     /// What the refunds of disruptions' items share.
     pub item_terms: ItemTerms,
 }

@@ -1,7 +1,9 @@
 //! Sends armed attempts to their provider.
 //!
 //! Invariant: an attempt is committed as sent before the call is made, and a call whose outcome is
-//! not proven is told as such: its attempt is looked up, never sent again.
+//! not proven is told as such: its attempt is looked up, never sent again. Only proof that nothing
+//! was done under an attempt's key arms it anew, so that the last time it was handed over is the
+//! first that counts for the key; and no call is made once the provider may have forgotten a key.
 
 use std::time::Duration;
 
@@ -15,7 +17,9 @@ use super::lane::Job;
 use super::{Workshop, check_accepted};
 use crate::domain::attempt::Attempt;
 use crate::domain::settle::Finding;
-use crate::provider::{ProviderRefund, ProviderStatus, RefundOrder, SendOutcome, SharedProvider};
+use crate::provider::{
+    ProviderRefund, ProviderStatus, ProviderTerms, RefundOrder, SendOutcome, SharedProvider,
+};
 use crate::store::Claim;
 
 /// The lane that sends.
@@ -52,6 +56,15 @@ impl Job for Sending {
     }
 
     async fn call(&self, attempt: &Attempt) -> Finding {
+        let now = self.workshop.clock.now();
+        if !key_is_honoured(&self.provider.terms(), attempt.sent, now) {
+            tracing::error!(
+                provider.name = self.provider.name(),
+                attempt.id = attempt.id.as_str(),
+                "attempt was held longer than its key is honoured, it is looked up instead of sent"
+            );
+            return Finding::AnswerLost { check: now };
+        }
         let order = RefundOrder {
             attempt: attempt.id.clone(),
             payment_reference: attempt.payment_reference.clone(),
@@ -103,5 +116,42 @@ impl Sending {
             );
         }
         retry
+    }
+}
+
+/// Whether the provider still knows the key of an attempt that was handed over at `sent`. After
+/// that the same key would be a new request. Without keys there is nothing to forget.
+fn key_is_honoured(terms: &ProviderTerms, sent: Timestamp, now: Timestamp) -> bool {
+    terms.replay_window.is_none_or(|window| now.since(sent) < window)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_used_within_its_window_only() {
+        let (day, sent) = (Duration::from_hours(24), Timestamp(1_000_000));
+        let mut terms = ProviderTerms {
+            visibility_window: Duration::ZERO,
+            arrival: Duration::ZERO,
+            concurrency: 1,
+            timeout: Duration::ZERO,
+            replay_window: Some(day),
+            refund_window: None,
+            reads_per_second: 1,
+            equal_amount_spacing: None,
+            finds_by_reference: true,
+        };
+        for (age, honoured) in [
+            (Duration::ZERO, true),
+            (Duration::from_hours(23), true),
+            (day, false),
+            (Duration::from_hours(25), false),
+        ] {
+            assert_eq!(key_is_honoured(&terms, sent, sent.plus(age)), honoured, "{age:?}");
+        }
+        terms.replay_window = None;
+        assert!(key_is_honoured(&terms, sent, sent.plus(day)));
     }
 }

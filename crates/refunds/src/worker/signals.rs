@@ -43,7 +43,7 @@ impl WorkSignals {
     }
 
     /// Attempts came to rest, and perhaps the last one of a disruption.
-    pub(super) fn attempts_settled(&self) {
+    pub fn attempts_settled(&self) {
         self.settled.send_replace(());
     }
 
@@ -51,7 +51,7 @@ impl WorkSignals {
         self.items.subscribe()
     }
 
-    pub(super) fn on_settled(&self) -> watch::Receiver<()> {
+    pub(crate) fn on_settled(&self) -> watch::Receiver<()> {
         self.settled.subscribe()
     }
 

@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod api;
+mod chain;
+mod crash;
+mod keyless;
 mod sandbox;
+mod scenarios;
 mod shop;
 mod stripe;
 mod webhook;

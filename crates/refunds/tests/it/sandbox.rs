@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use redress_refunds::provider::ProviderTerms;
+use redress_refunds::provider::stripe::{REPLAY_WINDOW, StripeConnector, StripeSettings};
 use redress_sandbox::{RunningSandbox, Sandbox, SandboxConfig};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -10,6 +12,34 @@ use tokio::time::{Instant, sleep};
 
 /// The key that sandboxes ask for.
 pub(crate) const KEY: &str = "sk_test_redress_sandbox";
+/// What webhooks are signed with.
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_test";
+
+/// The terms of the sandbox's account, without a limit on reads that a test would notice.
+pub(crate) fn terms() -> ProviderTerms {
+    ProviderTerms {
+        visibility_window: Duration::from_secs(10),
+        arrival: Duration::from_hours(24),
+        concurrency: 8,
+        timeout: Duration::from_secs(20),
+        replay_window: Some(REPLAY_WINDOW),
+        refund_window: None,
+        reads_per_second: 10_000,
+        equal_amount_spacing: None,
+        finds_by_reference: true,
+    }
+}
+
+/// A connector to a sandbox, whose webhooks are signed with [`WEBHOOK_SECRET`].
+pub(crate) fn connector(base_url: &str, terms: ProviderTerms) -> StripeConnector {
+    let settings = StripeSettings {
+        base_url: base_url.to_owned(),
+        secret_key: KEY.into(),
+        webhook_secrets: vec![WEBHOOK_SECRET.into()],
+        terms,
+    };
+    StripeConnector::new(&settings).unwrap()
+}
 
 /// A running sandbox.
 pub(crate) struct Bench {
@@ -60,6 +90,16 @@ impl Bench {
     /// What happens to the next refunds of a payment.
     pub(crate) async fn inject(&self, payment: &str, faults: Value) {
         self.control("faults", json!({ "payment_intent": payment, "faults": faults })).await;
+    }
+
+    /// Refunds a part of a payment as somebody does in the provider's dashboard: without a word of
+    /// ours on it. Returns the provider's id.
+    pub(crate) async fn refund_in_dashboard(&self, payment: &str, amount: i64) -> String {
+        let url = format!("{}/v1/refunds", self.base_url());
+        let form = [("payment_intent", payment.to_owned()), ("amount", amount.to_string())];
+        let answer = self.client.post(url).bearer_auth(KEY).form(&form).send().await.unwrap();
+        let refund: Value = answer.json().await.unwrap();
+        refund["id"].as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn totals(&self) -> Value {

@@ -1,25 +1,29 @@
 //! A refunds database with paid orders, and a clock that the test moves.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redress_core::clock::{Clock as _, ManualClock};
+use redress_core::clock::{Clock as _, ManualClock, Timestamp};
 use redress_core::id::{
-    CustomerId, DisruptionId, EventId, Ids, OrderId, PaymentId, PolicyId, QuoteId, RefundId,
-    TenantId,
+    AuditRecordId, CustomerId, DisruptionId, EventId, Ids, OrderId, PaymentId, PolicyId, QuoteId,
+    RefundId, TenantId,
 };
+use redress_core::money::Currency;
 use redress_policy::{Citation, LineKind};
-use redress_refunds::domain::attempt::{Attempt, AttemptState};
+use redress_refunds::domain::attempt::{Attempt, AttemptState, Reason};
+use redress_refunds::domain::audit::{AuditAction, AuditEntry};
 use redress_refunds::domain::disruption::{
     Disruption, DisruptionEvent, DisruptionKind, DisruptionState, ItemPlan, plan_item,
 };
 use redress_refunds::domain::order::{
     Contact, Order, OrderLine, OrderState, Payment, PaymentCounters, Tender,
 };
-use redress_refunds::domain::quote::{Price, Quote, QuoteLine, TenderShare};
+use redress_refunds::domain::price::{Price, QuoteLine, Routing, TenderShare};
+use redress_refunds::domain::quote::Quote;
 use redress_refunds::domain::refund::{Refund, RefundTerms};
 use redress_refunds::store::{
-    self, CreateOutcome, ImportOutcome, ImportedOrder, RequestRecord, SharedStore,
+    self, CreateOutcome, ImportOutcome, ImportedOrder, NewRefund, Offer, RequestRecord, SharedStore,
 };
 use redress_store::{Database, DatabaseSettings, migrate};
 use redress_testkit::clock::START;
@@ -30,6 +34,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// What a test of workers and webhooks works with.
 #[derive(Clone)]
 pub(crate) struct Shop {
+    pub(crate) database: Database,
     pub(crate) store: SharedStore,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) ids: Ids,
@@ -41,7 +46,8 @@ pub(crate) async fn open(url: String) -> Shop {
     let database = Database::connect(&DatabaseSettings::new(url)).await.unwrap();
     migrate(&database, &store::SCHEMA).await.unwrap();
     Shop {
-        store: store::open(database),
+        store: store::open(database.clone()),
+        database,
         clock: clock::manual(),
         ids: ids::counting(),
         tenant: TenantId::new("arena").unwrap(),
@@ -61,10 +67,21 @@ fn order(id: &str) -> Order {
         event: EventId::new("derby").unwrap(),
         title: "Main stand".to_owned(),
         event_start: START.plus(DAY * 10),
+        event_end: None,
         event_time_zone: "Europe/Berlin".to_owned(),
+        place: String::new(),
+        trip: None,
+        units: 1,
         gross: 1_250,
         tax: 0,
+        discount: 0,
+        discount_id: None,
+        traveller_ids: Vec::new(),
         committed: 0,
+        committed_units: 0,
+        refunding: 0,
+        repriced: 0,
+        over_refunded: false,
     };
     let payment = Payment {
         id: PaymentId::new("p1").unwrap(),
@@ -72,6 +89,8 @@ fn order(id: &str) -> Order {
         provider: "stripe".to_owned(),
         provider_reference: payment_of(id),
         captured: 1_250,
+        points: 0,
+        elsewhere_reported: 0,
         refunded_elsewhere: 0,
         capture_time: START,
         counters: PaymentCounters::default(),
@@ -84,6 +103,10 @@ fn order(id: &str) -> Order {
         purchase_time: START,
         state: OrderState::Placed,
         policy: None,
+        policy_version: None,
+        sales_channel: String::new(),
+        travellers: Vec::new(),
+        discounts: Vec::new(),
         currency: "EUR".parse().unwrap(),
         total: 1_250,
         lines: vec![ticket],
@@ -98,13 +121,22 @@ impl Shop {
             orders.iter().map(|id| ImportedOrder { order: order(id), digest: [7; 32] }).collect();
         for chunk in imported.chunks(100) {
             let now = self.clock.now();
-            let outcomes = self.store.import_orders(&self.tenant, chunk, &*self.ids, now).await;
+            let outcomes =
+                self.store.import_orders(&self.tenant, chunk, None, &*self.ids, now).await;
             assert!(outcomes.unwrap().iter().all(|outcome| *outcome == ImportOutcome::Created));
         }
     }
 
     /// Imports an order and stores a refund of all of it, ready to be sent.
     pub(crate) async fn refund(&self, order_id: &str) -> RefundId {
+        let new = self.new_refund(order_id).await;
+        let outcomes = self.store.create_refunds(std::slice::from_ref(&new), &*self.ids).await;
+        assert_eq!(outcomes.unwrap(), [CreateOutcome::Created]);
+        new.refund.id
+    }
+
+    /// Imports an order and makes a refund of all of it, which is not stored yet.
+    pub(crate) async fn new_refund(&self, order_id: &str) -> NewRefund {
         self.import(&[order_id.to_owned()]).await;
         let order = order(order_id);
         let now = self.clock.now();
@@ -116,32 +148,57 @@ impl Shop {
             order: order.id,
             customer: order.customer,
             disruption: None,
+            override_code: None,
+            needs_approval: false,
             legal_deadline: now.plus(DAY * 14),
             expected_arrival: None,
             requester: "agent".to_owned(),
             traceparent: None,
         };
         let refund = Refund::new(terms, &quote.price, &*self.ids, now);
-        let record = self.record("CreateRefund");
-        let outcome = self.store.create_refund(&refund, &quote.id, &record, &*self.ids).await;
-        assert_eq!(outcome.unwrap(), CreateOutcome::Created);
-        refund.id
+        NewRefund {
+            offer: Offer::Stored(quote.id),
+            expected_refundable: None,
+            once_for: Vec::new(),
+            audit: self.audit(&refund),
+            request: self.record("CreateRefund"),
+            refund,
+        }
+    }
+
+    pub(crate) fn audit(&self, refund: &Refund) -> AuditEntry {
+        AuditEntry {
+            tenant: refund.tenant.clone(),
+            id: AuditRecordId::fresh(&*self.ids),
+            actor: refund.requester.clone(),
+            roles: Vec::new(),
+            action: AuditAction::REFUND_CREATED,
+            resource: refund.id.resource_name(),
+            reason: String::new(),
+            details: BTreeMap::new(),
+            at: refund.created,
+        }
     }
 
     fn quote(&self, order: &Order) -> Quote {
         let line = QuoteLine {
             line_id: "t1".to_owned(),
+            units: 1,
             gross: 1_250,
             fee: 0,
             refund: 1_250,
+            tax: 0,
+            clawback: 0,
             rule: "full".to_owned(),
+            citation: None,
+            path: Vec::new(),
         };
         let share = TenderShare {
             payment: order.payments[0].id.clone(),
             provider: "stripe".to_owned(),
             payment_reference: payment_of(order.id.as_str()),
             amount: 1_250,
-            connected: true,
+            by_hand: None,
         };
         let now = self.clock.now();
         Quote {
@@ -152,6 +209,7 @@ impl Shop {
                 total: 1_250,
                 lines: vec![line],
                 shares: vec![share],
+                repriced: Vec::new(),
             },
             policy: PolicyId::new("standard").unwrap(),
             policy_version: 1,
@@ -159,10 +217,15 @@ impl Shop {
             legal_deadline: now.plus(DAY * 14),
             expected_arrival: None,
             expires: now.plus(DAY),
+            override_code: None,
+            evidence: Vec::new(),
+            uncertainties: Vec::new(),
+            once_for: Vec::new(),
+            needs_approval: false,
         }
     }
 
-    fn record(&self, method: &'static str) -> RequestRecord {
+    pub(crate) fn record(&self, method: &'static str) -> RequestRecord {
         RequestRecord {
             method,
             request_id: self.ids.next_id(),
@@ -207,9 +270,8 @@ impl Shop {
         };
         let record = self.record("CreateDisruption");
         self.store.create_disruption(&draft, &record, &*self.ids).await.unwrap();
-        let connected = ["stripe".to_owned()];
-        let plans: Vec<ItemPlan> =
-            orders.iter().map(|id| plan_item(&order(id), &draft.event, &connected)).collect();
+        let plan = |id: &String| plan_item(&order(id), &draft.event, &OnStripe, now);
+        let plans: Vec<ItemPlan> = orders.iter().map(plan).collect();
         self.store.freeze_items(&draft, &plans).await.unwrap();
         let count = Some(i64::try_from(plans.len()).unwrap());
         let approved = self.advance(&draft, DisruptionEvent::Approve, count).await;
@@ -228,5 +290,14 @@ impl Shop {
         let next = Disruption { state, version: disruption.version + 1, ..disruption.clone() };
         let advanced = self.store.advance_disruption(&next, event, items, &record, &*self.ids);
         advanced.await.unwrap()
+    }
+}
+
+/// Everything is sent on Stripe, in single units.
+struct OnStripe;
+
+impl Routing for OnStripe {
+    fn step(&self, _: &str, _: Timestamp, _: Currency, _: Timestamp) -> Result<i64, Reason> {
+        Ok(1)
     }
 }

@@ -8,35 +8,39 @@ use axum::http::StatusCode;
 use axum::routing::any;
 use redress_core::clock::Timestamp;
 use redress_core::id::AttemptId;
+use redress_core::money::{Currency, Money};
 use redress_refunds::domain::attempt::Reason;
 use redress_refunds::provider::stripe::{StripeConnector, StripeSettings, StripeSetupError};
 use redress_refunds::provider::{
-    LookUp, LookUpOutcome, Provider as _, ProviderRefund, ProviderStatus, ProviderTerms,
-    RefundOrder, SendOutcome,
+    BalanceError, LookUp, LookUpOutcome, Provider as _, ProviderRefund, ProviderStatus,
+    ProviderTerms, ReadOutcome, RefundOrder, SendOutcome,
 };
 use redress_sandbox::SandboxConfig;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
-use crate::sandbox::{Bench, KEY, eventually};
+use crate::sandbox::{self, Bench, KEY, eventually};
 
 const INCONCLUSIVE: LookUpOutcome = LookUpOutcome::Inconclusive { retry_after: None };
 const NOT_SENT: SendOutcome = SendOutcome::NotSent { retry_after: None };
 
-fn connector_with_key(base_url: &str, key: &str) -> StripeConnector {
-    let terms = ProviderTerms {
-        visibility_window: Duration::from_secs(10),
-        arrival: Duration::from_hours(24),
-        concurrency: 8,
-        timeout: Duration::from_millis(500),
-    };
-    let settings = StripeSettings { base_url: base_url.to_owned(), secret_key: key.into(), terms };
-    StripeConnector::new(&settings).unwrap()
+fn quick() -> ProviderTerms {
+    ProviderTerms { timeout: Duration::from_millis(500), ..sandbox::terms() }
 }
 
 fn connector(base_url: &str) -> StripeConnector {
-    connector_with_key(base_url, KEY)
+    sandbox::connector(base_url, quick())
+}
+
+fn connector_with_key(base_url: &str, key: &str) -> StripeConnector {
+    let settings = StripeSettings {
+        base_url: base_url.to_owned(),
+        secret_key: key.into(),
+        webhook_secrets: Vec::new(),
+        terms: quick(),
+    };
+    StripeConnector::new(&settings).unwrap()
 }
 
 fn order(attempt: &str, amount: i64) -> RefundOrder {
@@ -336,16 +340,108 @@ async fn answers_that_cannot_be_stripes_prove_nothing() {
 }
 
 #[tokio::test]
-async fn a_long_list_is_read_to_its_end() {
+async fn a_long_list_is_read_to_its_end_and_each_page_counts_as_a_read() {
     let bench = Bench::start().await;
     bench.seed("pi_1", 100_000, "EUR").await;
-    let stripe = connector(&bench.base_url());
+    let terms = ProviderTerms { reads_per_second: 2, ..sandbox::terms() };
+    let stripe = sandbox::connector(&bench.base_url(), terms);
     for number in 0..230 {
         answered(stripe.send(&order(&format!("a{number}"), 1)).await);
     }
     let oldest = order("a0", 1);
-    assert_eq!(found(stripe.look_up(&query(&oldest, "")).await).status, ProviderStatus::Succeeded);
-    assert_eq!(stripe.look_up(&query(&order("never", 1), "")).await, LookUpOutcome::Absent);
+    let never = order("never", 1);
+    let (searched, missed) = (query(&oldest, ""), query(&never, ""));
+    let (searched, missed) = tokio::join!(stripe.look_up(&searched), stripe.look_up(&missed));
+    assert_eq!(found(searched).status, ProviderStatus::Succeeded);
+    assert_eq!(missed, LookUpOutcome::Absent);
+    let totals = bench.totals().await;
+    assert_eq!(totals["reads_total"], 6);
+    assert!(totals["peak_reads_per_s"].as_u64().unwrap() <= 2, "{totals}");
+}
+
+#[tokio::test]
+async fn a_look_up_that_its_budget_holds_up_too_long_is_inconclusive() {
+    let bench = Bench::start().await;
+    bench.seed("pi_1", 5_000, "EUR").await;
+    let terms = ProviderTerms { reads_per_second: 1, ..quick() };
+    let stripe = sandbox::connector(&bench.base_url(), terms);
+    let order = order("a1", 100);
+    answered(stripe.send(&order).await);
+    let query = query(&order, "");
+    found(stripe.look_up(&query).await);
+    assert_eq!(stripe.look_up(&query).await, INCONCLUSIVE);
+    assert_eq!(bench.totals().await["reads_total"], 1);
+}
+
+#[tokio::test]
+async fn any_refund_of_the_account_can_be_read_by_its_id() {
+    let (bench, stripe) = stripe().await;
+    let ours = answered(stripe.send(&order("a1", 1_250)).await);
+    let theirs = bench.refund_in_dashboard("pi_1", 700).await;
+    for (id, amount, attempt) in [(&ours.id, 1_250, Some("a1")), (&theirs, 700, None)] {
+        let ReadOutcome::Found(refund) = stripe.read_refund(id).await else {
+            panic!("{id} was not read");
+        };
+        assert_eq!((&refund.id, &*refund.payment_reference), (id, "pi_1"));
+        assert_eq!(refund.amount, euros(amount));
+        assert_eq!(refund.status, ProviderStatus::Succeeded);
+        assert_eq!(refund.attempt.as_ref().map(AttemptId::as_str), attempt);
+        assert!(refund.created > Timestamp(0));
+    }
+    for id in ["re_unknown", "", "..", "../balance", "re_1?x=1"] {
+        assert_eq!(stripe.read_refund(id).await, ReadOutcome::Missing, "{id}");
+    }
+    bench.control("faults", json!({ "down": true })).await;
+    assert_eq!(stripe.read_refund(&theirs).await, ReadOutcome::Inconclusive);
+    let unreachable = connector(&format!("http://{}", closed_port().await));
+    assert_eq!(unreachable.read_refund(&theirs).await, ReadOutcome::Inconclusive);
+}
+
+fn euros(minor_units: i64) -> Money {
+    Money::new("EUR".parse().unwrap(), minor_units).unwrap()
+}
+
+#[tokio::test]
+async fn the_balance_is_what_refunds_can_draw_on() {
+    let (bench, stripe) = stripe().await;
+    bench.seed("pi_isk", 50_000, "ISK").await;
+    let kronur = Money::new("ISK".parse().unwrap(), 500).unwrap();
+    let mut balance = stripe.balance().await.unwrap();
+    balance.sort_by_key(|money| money.currency);
+    assert_eq!(balance, [euros(5_000), kronur]);
+    answered(stripe.send(&order("a1", 1_250)).await);
+    assert!(stripe.balance().await.unwrap().contains(&euros(3_750)));
+
+    let stranger = connector_with_key(&bench.base_url(), "sk_test_other");
+    assert_eq!(stranger.balance().await, Err(BalanceError::Refused));
+    bench.control("faults", json!({ "down": true })).await;
+    assert!(matches!(stripe.balance().await, Err(BalanceError::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn what_is_paid_lands_on_the_step_of_its_currency() {
+    let bench = Bench::start().await;
+    let stripe = connector(&bench.base_url());
+    for code in ["EUR", "JPY", "ISK", "UGX", "KWD", "BHD", "MGA"] {
+        let currency: Currency = code.parse().unwrap();
+        let step = stripe.step(currency).unwrap();
+        let payment = format!("pi_{code}");
+        bench.seed(&payment, 1_000_000, code).await;
+        let order = |attempt: &str, amount| RefundOrder {
+            attempt: AttemptId::new(format!("{code}-{attempt}")).unwrap(),
+            payment_reference: payment.clone(),
+            currency,
+            amount,
+        };
+        answered(stripe.send(&order("step", step)).await);
+        answered(stripe.send(&order("steps", 3 * step)).await);
+        if step > 1 {
+            let refused = SendOutcome::Refused(Reason::ProviderRefused);
+            assert_eq!(stripe.send(&order("off", step + 1)).await, refused, "{code}");
+        }
+    }
+    assert_eq!(stripe.step("IQD".parse().unwrap()), None);
+    assert_eq!(bench.totals().await["refunds_by_status"]["succeeded"], 14);
 }
 
 #[tokio::test]
@@ -361,10 +457,14 @@ async fn another_refund_under_a_known_id_is_not_ours() {
 
 #[test]
 fn settings_that_lead_nowhere_are_refused_and_the_key_is_not_printed() {
-    let terms = connector("http://127.0.0.1:1").terms();
+    let terms = quick();
     for base_url in ["", "stripe", "ftp://stripe", "http://", "https://"] {
-        let settings =
-            StripeSettings { base_url: base_url.to_owned(), secret_key: KEY.into(), terms };
+        let settings = StripeSettings {
+            base_url: base_url.to_owned(),
+            secret_key: KEY.into(),
+            webhook_secrets: Vec::new(),
+            terms,
+        };
         let refused = matches!(StripeConnector::new(&settings), Err(StripeSetupError::BaseUrl));
         assert!(refused, "{base_url}");
     }

@@ -12,30 +12,28 @@ use redress_core::id::RefundId;
 use redress_refunds::domain::attempt::{AttemptState, Reason};
 use redress_refunds::domain::disruption::DisruptionState;
 use redress_refunds::domain::refund::RefundState;
-use redress_refunds::provider::stripe::{StripeConnector, StripeSettings};
 use redress_refunds::provider::{ProviderTerms, SharedProvider};
 use redress_refunds::store::ItemTerms;
-use redress_refunds::webhook::{WebhookServer, WebhookSettings};
+use redress_refunds::webhook::{WebhookDeps, WebhookServer, WebhookSettings};
 use redress_refunds::worker::{self, WorkSignals, WorkerSettings, Workshop};
-use redress_sandbox::SandboxConfig;
+use redress_sandbox::{SandboxConfig, SecretKey, WebhookConfig, WebhookEndpoint};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::sandbox::{Bench, KEY, eventually};
+use crate::sandbox::{Bench, WEBHOOK_SECRET, connector, eventually, terms};
 use crate::shop::{Shop, open, payment_of};
-
-const TIMEOUT: Duration = Duration::from_secs(20);
+use crate::webhook::Records;
 
 /// Running workers.
-struct Crew {
+pub(crate) struct Crew {
     signals: WorkSignals,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
 
-fn workshop(shop: &Shop) -> Workshop {
+pub(crate) fn workshop(shop: &Shop) -> Workshop {
     Workshop {
         store: Arc::clone(&shop.store),
         clock: shop.clock.clone(),
@@ -47,44 +45,44 @@ fn workshop(shop: &Shop) -> Workshop {
             look_up_first: Duration::from_secs(1),
             look_up_cap: Duration::from_mins(1),
             check_first: Duration::from_secs(5),
+            ask_person_after: Duration::from_mins(15),
             item_terms: ItemTerms { pay_within: Duration::from_hours(24), arrival: None },
         },
     }
 }
 
-fn stripe(base_url: String) -> SharedProvider {
-    let terms = ProviderTerms {
-        visibility_window: Duration::from_secs(10),
-        arrival: Duration::from_hours(24),
-        concurrency: 8,
-        timeout: TIMEOUT,
-    };
-    let settings = StripeSettings { base_url, secret_key: KEY.into(), terms };
-    Arc::new(StripeConnector::new(&settings).unwrap())
+fn stripe(base_url: &str) -> SharedProvider {
+    Arc::new(connector(base_url, terms()))
 }
 
-fn hire_for(workshop: Workshop, base_url: String) -> Crew {
+pub(crate) fn hire_for(workshop: Workshop, provider: SharedProvider) -> Crew {
     let (signals, stop) = (workshop.signals.clone(), CancellationToken::new());
     let ends = stop.clone();
     let running = tokio::spawn(async move {
-        worker::run(workshop, &[stripe(base_url)], ends).await;
+        worker::run(workshop, &[provider], ends).await;
     });
     Crew { signals, stop, running }
 }
 
-fn hire(shop: &Shop, base_url: String) -> Crew {
-    hire_for(workshop(shop), base_url)
+pub(crate) fn hire(shop: &Shop, base_url: &str) -> Crew {
+    hire_for(workshop(shop), stripe(base_url))
 }
 
 impl Crew {
-    async fn dismiss(self) {
+    /// Ends it as if its process had been killed.
+    pub(crate) async fn kill(self) {
+        self.running.abort();
+        assert!(self.running.await.unwrap_err().is_cancelled());
+    }
+
+    pub(crate) async fn dismiss(self) {
         self.stop.cancel();
         self.running.await.unwrap();
     }
 }
 
 /// Moves the clock on until every refund has come to rest.
-async fn at_rest(shop: &Shop, refunds: &[RefundId]) {
+pub(crate) async fn at_rest(shop: &Shop, refunds: &[RefundId]) {
     eventually(async || {
         shop.clock.advance(Duration::from_millis(100));
         for refund in refunds {
@@ -103,7 +101,7 @@ async fn after(shop: &Shop, faults: serde_json::Value) -> (Bench, RefundId) {
     bench.seed("pi_A1", 1_250, "EUR").await;
     bench.inject("pi_A1", faults).await;
     let refund = shop.refund("A1").await;
-    let crew = hire(shop, bench.base_url());
+    let crew = hire(shop, &bench.base_url());
     at_rest(shop, std::slice::from_ref(&refund)).await;
     crew.dismiss().await;
     (bench, refund)
@@ -124,7 +122,7 @@ async fn every_refund_is_paid_once(shop: Shop) {
         bench.seed(&payment_of(&order), 1_250, "EUR").await;
         refunds.push(shop.refund(&order).await);
     }
-    let crew = hire(&shop, bench.base_url());
+    let crew = hire(&shop, &bench.base_url());
     crew.signals.attempts_armed();
     at_rest(&shop, &refunds).await;
     crew.dismiss().await;
@@ -186,7 +184,7 @@ async fn a_rate_limit_delays_and_fails_nothing(shop: Shop) {
         bench.seed(&payment_of(&order), 1_250, "EUR").await;
         refunds.push(shop.refund(&order).await);
     }
-    let crew = hire(&shop, bench.base_url());
+    let crew = hire(&shop, &bench.base_url());
     at_rest(&shop, &refunds).await;
     crew.dismiss().await;
     let totals = bench.totals().await;
@@ -201,7 +199,7 @@ async fn a_rate_limit_delays_and_fails_nothing(shop: Shop) {
 async fn a_provider_that_cannot_be_reached_gets_everything_later(shop: Shop) {
     let address = free_port().await;
     let refund = shop.refund("A1").await;
-    let crew = hire(&shop, format!("http://{address}"));
+    let crew = hire(&shop, &format!("http://{address}"));
     eventually(async || {
         shop.clock.advance(Duration::from_millis(100));
         let attempt = shop.attempt(&refund).await;
@@ -216,7 +214,7 @@ async fn a_provider_that_cannot_be_reached_gets_everything_later(shop: Shop) {
     assert_eq!(bench.totals().await["refunds_made"], 1);
 }
 
-async fn free_port() -> SocketAddr {
+pub(crate) async fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
@@ -230,7 +228,7 @@ async fn stopping_waits_for_calls_and_stores_what_they_found(shop: Shop) {
         bench.seed(&payment_of(&order), 1_250, "EUR").await;
         refunds.push(shop.refund(&order).await);
     }
-    let crew = hire(&shop, bench.base_url());
+    let crew = hire(&shop, &bench.base_url());
     eventually(async || {
         let totals = bench.totals().await;
         (totals["refunds_made"].as_i64().unwrap() > 0).then_some(())
@@ -257,18 +255,17 @@ async fn attempts_of_a_worker_that_vanished_are_looked_up(shop: Shop) {
         .await;
     bench.seed("pi_A1", 1_250, "EUR").await;
     let refund = shop.refund("A1").await;
-    let crew = hire(&shop, bench.base_url());
+    let crew = hire(&shop, &bench.base_url());
     eventually(async || {
         let totals = bench.totals().await;
         (totals["refunds_made"] == 1).then_some(())
     })
     .await;
     // As if its process had been killed in the middle of the call.
-    crew.running.abort();
-    assert!(crew.running.await.unwrap_err().is_cancelled());
+    crew.kill().await;
     assert_eq!(shop.attempt_states(&refund).await, [AttemptState::Sent]);
 
-    let crew = hire(&shop, bench.base_url());
+    let crew = hire(&shop, &bench.base_url());
     at_rest(&shop, std::slice::from_ref(&refund)).await;
     crew.dismiss().await;
     assert_eq!(shop.attempt_states(&refund).await, [AttemptState::Succeeded]);
@@ -283,7 +280,7 @@ async fn two_crews_share_the_work(shop: Shop) {
         bench.seed(&payment_of(&order), 1_250, "EUR").await;
         refunds.push(shop.refund(&order).await);
     }
-    let crews = [hire(&shop, bench.base_url()), hire(&shop, bench.base_url())];
+    let crews = [hire(&shop, &bench.base_url()), hire(&shop, &bench.base_url())];
     at_rest(&shop, &refunds).await;
     for crew in crews {
         crew.dismiss().await;
@@ -303,7 +300,7 @@ async fn a_cancelled_event_is_refunded_and_completed(shop: Shop) {
     }
     let plan = json!({ "seed": 7, "lost_answer": 50, "error_before": 50, "error_after": 50 });
     bench.control("faults", json!({ "plan": plan })).await;
-    let crew = hire(&shop, bench.base_url());
+    let crew = hire(&shop, &bench.base_url());
     let disruption = shop.cancel_derby(&orders).await;
     crew.signals.items_released();
     eventually(async || {
@@ -320,28 +317,100 @@ async fn a_cancelled_event_is_refunded_and_completed(shop: Shop) {
 }
 
 async fn a_webhook_brings_the_look_up_forward(shop: Shop) {
-    // One clock for all, which stands still: nothing but the webhook makes the look-up due.
-    let time = shop.clock.clone();
-    let clock = redress_sandbox::Clock::from_fn(move || time.now().0);
-    let bench = Bench::with(SandboxConfig { requests_per_s: 0, clock, ..Default::default() }).await;
+    // Time stands still: nothing but the webhook makes the look-up due.
+    let bench = in_one_time(&shop).await;
     bench.seed("pi_A1", 1_250, "EUR").await;
     bench.inject("pi_A1", json!([{ "kind": "card_closed", "delay_ms": 100 }])).await;
     let refund = shop.refund("A1").await;
     let workshop = workshop(&shop);
-    let settings =
-        WebhookSettings { listen: "127.0.0.1:0".parse().unwrap(), stripe_secret: "whsec".into() };
-    let (store, signals) = (Arc::clone(&shop.store), workshop.signals.clone());
-    let server = WebhookServer::bind(&settings, store, signals, shop.clock.clone()).await.unwrap();
+    let provider = stripe(&bench.base_url());
+    let settings = WebhookSettings { listen: "127.0.0.1:0".parse().unwrap() };
+    let deps = WebhookDeps {
+        providers: vec![Arc::clone(&provider)],
+        foreign: Arc::new(Records::default()),
+        store: Arc::clone(&shop.store),
+        signals: workshop.signals.clone(),
+        clock: shop.clock.clone(),
+    };
+    let server = WebhookServer::bind(&settings, deps).await.unwrap();
     let url = format!("http://{}/webhooks/stripe", server.local_addr());
-    bench.control("webhook_endpoint", json!({ "url": url, "secret": "whsec" })).await;
+    let endpoint = json!({ "url": url, "secret": WEBHOOK_SECRET });
+    bench.control("webhook_endpoint", endpoint).await;
     let ends = CancellationToken::new();
     let running = tokio::spawn(server.run(ends.clone()));
-    let crew = hire_for(workshop, bench.base_url());
+    let crew = hire_for(workshop, provider);
     let reason = eventually(async || shop.stored(&refund).await.reason).await;
     assert_eq!(reason, Reason::AccountClosed);
     crew.dismiss().await;
     ends.cancel();
     running.await.unwrap();
+}
+
+/// A connector and a sandbox in one time, which stands still until the test moves it.
+pub(crate) async fn in_one_time(shop: &Shop) -> Bench {
+    let time = shop.clock.clone();
+    let clock = redress_sandbox::Clock::from_fn(move || time.now().0);
+    Bench::with(SandboxConfig { requests_per_s: 0, clock, ..SandboxConfig::default() }).await
+}
+
+/// The answer is lost and nobody looks for a day, in which the provider forgets the key: a second
+/// send would be a second refund.
+async fn a_lost_answer_is_settled_after_25_hours_without_a_second_send(shop: Shop) {
+    let bench = in_one_time(&shop).await;
+    bench.seed("pi_A1", 5_000, "EUR").await;
+    bench.inject("pi_A1", json!(["lost_answer"])).await;
+    let refund = shop.refund("A1").await;
+    let crew = hire(&shop, &bench.base_url());
+    let lost = async || (shop.attempt(&refund).await.state == AttemptState::Unknown).then_some(());
+    eventually(lost).await;
+    crew.dismiss().await;
+    shop.clock.advance(Duration::from_hours(25));
+    let crew = hire(&shop, &bench.base_url());
+    at_rest(&shop, std::slice::from_ref(&refund)).await;
+    crew.dismiss().await;
+    assert_eq!(shop.attempt_states(&refund).await, [AttemptState::Succeeded]);
+    let totals = bench.totals().await;
+    assert_eq!((&totals["refund_requests_total"], &totals["refunds_made"]), (&json!(1), &json!(1)));
+    assert_books_balance(&shop, 1_250).await;
+}
+
+/// Nothing but asking tells of these refunds, and there is more to ask than the budget allows.
+async fn all_webhooks_are_dropped_and_polling_settles_within_the_read_budget(shop: Shop) {
+    const READS_PER_SECOND: u32 = 15;
+    let url = format!("http://{}/webhooks/stripe", free_port().await);
+    let endpoint = WebhookEndpoint { url, secret: SecretKey::new(WEBHOOK_SECRET) };
+    let webhooks =
+        WebhookConfig { endpoint: Some(endpoint), max_attempts: 1, ..WebhookConfig::default() };
+    let bench =
+        Bench::with(SandboxConfig { requests_per_s: 0, webhooks, ..Default::default() }).await;
+    bench.control("faults", json!({ "plan": { "balance_pending": 1000 } })).await;
+    let mut refunds = Vec::new();
+    for number in 0..30 {
+        let order = format!("A{number}");
+        bench.seed(&payment_of(&order), 1_250, "EUR").await;
+        refunds.push(shop.refund(&order).await);
+    }
+    let terms = ProviderTerms { reads_per_second: READS_PER_SECOND, concurrency: 32, ..terms() };
+    let crew = hire_for(workshop(&shop), Arc::new(connector(&bench.base_url(), terms)));
+    eventually(async || {
+        for refund in &refunds {
+            if shop.attempt(refund).await.state != AttemptState::Accepted {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    bench.control("balance", json!({ "currency": "EUR", "top_up": 1 })).await;
+    at_rest(&shop, &refunds).await;
+    crew.dismiss().await;
+    let totals = bench.totals().await;
+    assert_eq!(totals["refunds_by_status"]["succeeded"], 30, "{totals}");
+    assert_eq!(totals["webhooks"]["delivered"], 0, "{totals}");
+    assert!(totals["webhooks"]["given_up"].as_u64().unwrap() > 0, "{totals}");
+    assert!(totals["reads_total"].as_u64().unwrap() >= 30, "{totals}");
+    assert!(totals["peak_reads_per_s"].as_u64().unwrap() <= READS_PER_SECOND.into(), "{totals}");
+    assert_books_balance(&shop, 30 * 1_250).await;
 }
 
 redress_testkit::conformance! {
@@ -358,4 +427,6 @@ redress_testkit::conformance! {
     two_crews_share_the_work,
     a_cancelled_event_is_refunded_and_completed,
     a_webhook_brings_the_look_up_forward,
+    a_lost_answer_is_settled_after_25_hours_without_a_second_send,
+    all_webhooks_are_dropped_and_polling_settles_within_the_read_budget,
 }

@@ -109,6 +109,7 @@ impl TenantDirectory for Directory {
             sender_email: "tickets@arena.example".to_owned(),
             support_url: "https://arena.example/help".to_owned(),
             default_policy: "flex".to_owned(),
+            approval_limits: Vec::new(),
             version: 1,
         }))
     }

@@ -40,6 +40,8 @@ async fn twenty_five_a_second_and_endpoint_by_default() {
         ("refund_requests_total", 31),
         ("peak_refund_requests_per_s", 30),
         ("peak_refund_requests_admitted_per_s", 25),
+        ("reads_total", 1),
+        ("peak_reads_per_s", 1),
         ("rate_limited_total", 5),
     ] {
         assert_eq!(totals[field], value, "{field}");

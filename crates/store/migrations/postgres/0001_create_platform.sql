@@ -16,6 +16,8 @@ CREATE TABLE tenants (
     sender_email   TEXT             NOT NULL,
     support_url    TEXT             NOT NULL,
     default_policy TEXT             NOT NULL,
+    -- JSON: who may refund how much without a second person.
+    approval_limits TEXT NOT NULL,
     applied_at     BIGINT           NOT NULL,
     PRIMARY KEY (tenant, version)
 );

@@ -33,13 +33,13 @@ async fn act(database: &Database, record: &IdempotencyRecord) -> Result<(), Stor
         Database::Sqlite(sqlite) => {
             let mut tx = sqlite.begin().await?;
             sqlx::query(EFFECT).execute(&mut *tx).await?;
-            insert_sqlite(&mut tx, record).await?;
+            insert_sqlite(&mut tx, std::slice::from_ref(record)).await?;
             sqlite.commit(tx).await
         }
         Database::Postgres(postgres) => {
             let mut tx = postgres.begin().await?;
             sqlx::query(EFFECT).execute(&mut *tx).await?;
-            insert_postgres(&mut tx, record).await?;
+            insert_postgres(&mut tx, std::slice::from_ref(record)).await?;
             postgres.commit(tx).await
         }
     }

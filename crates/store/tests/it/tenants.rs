@@ -22,6 +22,7 @@ fn settings() -> Tenant {
         sender_email: "tickets@arena.example".to_owned(),
         support_url: "https://arena.example/help".to_owned(),
         default_policy: "standard".to_owned(),
+        approval_limits: Vec::new(),
         version: 0,
     }
 }

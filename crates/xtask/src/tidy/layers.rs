@@ -14,11 +14,13 @@ const PLUMBING: [&str; 4] = ["redress-api", "redress-client", "redress-runtime",
 /// The four services.
 const SERVICES: [&str; 4] =
     ["redress-cases", "redress-feedback", "redress-notifications", "redress-refunds"];
+/// A PostgreSQL to try things on: for the test kit and for benchmarks.
+const LOCAL_POSTGRES: [&str; 1] = ["redress-local-postgres"];
 /// What only tests use, in every crate that has no rule of its own for it.
 const TEST_ONLY: [&str; 2] = ["redress-testkit", "redress-sandbox"];
 
 /// The crates of this workspace that a crate may depend on; its tests may use [`TEST_ONLY`] too.
-const LAYERS: [(&[&str], &[&[&str]]); 13] = [
+const LAYERS: [(&[&str], &[&[&str]]); 14] = [
     (&["redress-core"], &[]),
     (&["redress-calendar"], &[&["redress-core"]]),
     (&["redress-policy"], &[&["redress-core", "redress-calendar"]]),
@@ -27,8 +29,9 @@ const LAYERS: [(&[&str], &[&[&str]]); 13] = [
     (&["redress-api"], &[&BASE]),
     (&["redress-store", "redress-runtime", "redress-client"], &[&BASE, &["redress-api"]]),
     (&SERVICES, &[&BASE, &PLUMBING]),
-    (&["redress"], &[&BASE, &PLUMBING, &SERVICES, &["redress-sandbox"]]),
-    (&["redress-testkit"], &[&BASE, &["redress-api"]]),
+    (&["redress"], &[&BASE, &PLUMBING, &SERVICES, &LOCAL_POSTGRES, &["redress-sandbox"]]),
+    (&LOCAL_POSTGRES, &[]),
+    (&["redress-testkit"], &[&BASE, &LOCAL_POSTGRES, &["redress-api"]]),
     // An outside system: it may share the vocabulary, nothing else.
     (&["redress-sandbox"], &[&["redress-core"]]),
     (&["redress-tests"], &[&BASE, &PLUMBING, &SERVICES, &TEST_ONLY, &["redress"]]),
@@ -89,6 +92,8 @@ mod tests {
             ("redress-cases", "dev", "redress-testkit"),
             ("redress", "normal", "redress-sandbox"),
             ("redress", "normal", "redress-cases"),
+            ("redress", "normal", "redress-local-postgres"),
+            ("redress-testkit", "normal", "redress-local-postgres"),
             ("redress-tests", "normal", "redress"),
         ];
         for (from, kind, to) in right {
@@ -109,6 +114,8 @@ mod tests {
             ("redress-refunds", "normal", "redress-testkit"),
             ("redress-refunds", "normal", "redress-sandbox"),
             ("redress", "normal", "redress-testkit"),
+            ("redress-store", "dev", "redress-local-postgres"),
+            ("redress-local-postgres", "normal", "redress-core"),
             ("redress-testkit", "normal", "redress-store"),
             ("redress-cases", "normal", "redress"),
             ("xtask", "normal", "redress-core"),

@@ -16,10 +16,12 @@ const CRATES: [&str; 7] =
     ["api", "cases", "client", "feedback", "notifications", "refunds", "runtime"];
 /// Strings of the same shape that are none, and what they are.
 const OTHERS: &[(&str, &str)] = &[
-    ("BANK_TRANSFER", "a kind of tender"),
     ("CARGO_PKG_VERSION", "what cargo tells a build"),
-    ("GIFT_CARD", "a kind of tender"),
+    ("FLIGHT_LEG", "a kind of line"),
+    ("HOTEL_NIGHT", "a kind of line"),
     ("NOTHING_DUE", "a state"),
+    ("PENDING_APPROVAL", "a state"),
+    ("RAIL_LEG", "a kind of line"),
     ("SCREAMING_SNAKE_CASE", "a way of writing, for serde"),
     ("UPPER_SNAKE", "the same, for people"),
 ];

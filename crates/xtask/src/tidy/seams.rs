@@ -11,7 +11,7 @@ use super::{Finding, tree::Tree};
 const SERVICES: [&str; 4] = ["cases", "feedback", "notifications", "refunds"];
 
 /// Whole crates that may name sqlx, by folder.
-const SQL_CRATES: [&str; 2] = ["crates/store/", "crates/testkit/"];
+const SQL_CRATES: [&str; 2] = ["crates/local-postgres/", "crates/store/"];
 /// Paths inside any crate that may name sqlx; `bench` holds the hand-written SQL to compare with.
 const SQL_PATHS: [&str; 5] = ["src/store/", "src/store.rs", "src/bench/", "tests/", "benches/"];
 
@@ -28,9 +28,10 @@ const WIRE_CRATES: [&str; 8] = [
 ];
 /// Paths inside any crate that may name tonic, prost and the contract types; a store's conformance
 /// suite feeds it events as they arrive.
-const WIRE_PATHS: [&str; 7] = [
+const WIRE_PATHS: [&str; 8] = [
     "benches/",
     "src/events.rs",
+    "src/events/",
     "src/grpc.rs",
     "src/grpc/",
     "src/lib.rs",
@@ -181,7 +182,7 @@ mod tests {
             "crates/refunds/src/store/sqlite.rs",
             "crates/refunds/tests/it/main.rs",
             "crates/redress/src/bench/sql.rs",
-            "crates/testkit/src/postgres.rs",
+            "crates/local-postgres/src/lib.rs",
         ] {
             assert!(found(path, code).is_empty(), "{path}");
         }

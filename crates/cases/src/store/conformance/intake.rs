@@ -1,20 +1,29 @@
 //! Cases open from what the inbox delivers.
 
+use redress_core::clock::Timestamp;
+use redress_core::event::Event;
 use redress_core::id::{PaymentId, TenantId};
 use redress_store::StoreError;
+use redress_store::idempotency::IdempotencyRecord;
 
 use super::{Fixture, open_fixture};
+use crate::domain::case::Resolution;
 use crate::domain::state::State;
-use crate::events::sample::{changed, euros, overdrawn, settled};
+use crate::events::tests::sample::{ambiguous, changed, euros, over_refunded, overdrawn, settled};
 
 redress_testkit::conformance! {
     open = open_fixture;
     a_call_for_a_person_opens_one_case,
     what_needs_nobody_moves_only_the_cursor,
+    a_case_closes_by_itself_and_opens_again,
+    a_whole_life_in_one_batch_leaves_its_end,
+    what_a_person_resolved_stays,
+    provider_refunds_get_a_case_each,
     a_fact_that_is_told_again_opens_nothing,
     two_facts_about_one_refund_meet_in_one_case,
     orders_without_a_refund_get_a_case_each,
     overdrawn_payments_get_a_case_each,
+    over_refunded_lines_get_a_case_each,
     two_tenants_with_the_same_ids_get_a_case_each,
     an_unreadable_fact_is_parked_and_the_rest_goes_on,
     a_thousand_facts_open_a_thousand_cases,
@@ -33,6 +42,83 @@ async fn what_needs_nobody_moves_only_the_cursor(fixture: Fixture) {
     let queued = changed(|fact| fact.state = "QUEUED".to_owned());
     assert_eq!(fixture.deliver(3, 0, vec![paid, queued]).await, 2);
     assert_eq!(fixture.cases("arena").await, []);
+}
+
+/// The refund `r1` in `state`.
+fn refund_in(state: &str) -> Event {
+    changed(|fact| fact.state = state.to_owned())
+}
+
+async fn a_case_closes_by_itself_and_opens_again(fixture: Fixture) {
+    let endings = ["SUCCEEDED", "FAILED", "CANCELLED", "REJECTED", "PROCESSING"];
+    for (n, state) in (0..).zip(endings) {
+        fixture.deliver(3, 2 * n, vec![refund_in("ATTENTION")]).await;
+        let open = fixture.cases("arena").await.remove(0);
+        assert_eq!((open.state(), open.version), (State::Open, 2 * n + 1), "{state}");
+        fixture.deliver(3, 2 * n + 1, vec![refund_in(state)]).await;
+        let closed = fixture.cases("arena").await.remove(0);
+        assert_eq!((closed.state(), closed.version), (State::Settled, 2 * n + 2), "{state}");
+        assert_eq!(closed.resolution.unwrap().resolver, "redress");
+    }
+    let other_reason = changed(|fact| {
+        fact.reason_code = "PROVIDER_REFUSED".to_owned();
+        fact.issued = Some(euros(250));
+    });
+    fixture.deliver(3, 10, vec![other_reason]).await;
+    let cases = fixture.cases("arena").await;
+    assert_eq!(cases.len(), 1, "always the same case");
+    assert_eq!(
+        (&*cases[0].reason_code, cases[0].outstanding.minor_units),
+        ("PROVIDER_REFUSED", 750)
+    );
+    let paid = settled(|fact| fact.outcome = "SUCCEEDED".to_owned());
+    fixture.deliver(3, 11, vec![paid]).await;
+    assert_eq!(fixture.cases("arena").await[0].state(), State::Settled, "told by its item");
+}
+
+async fn a_whole_life_in_one_batch_leaves_its_end(fixture: Fixture) {
+    let life = ["ATTENTION", "PROCESSING", "ATTENTION", "SUCCEEDED"].map(refund_in);
+    let mut other = refund_in("ATTENTION");
+    other.tenant = TenantId::new("other").unwrap();
+    fixture.deliver(3, 0, life.into_iter().chain([other]).collect()).await;
+    let case = fixture.cases("arena").await.remove(0);
+    assert_eq!((case.state(), case.version), (State::Settled, 4));
+    assert_eq!(fixture.cases("other").await[0].state(), State::Open, "its own refund r1");
+}
+
+async fn what_a_person_resolved_stays(fixture: Fixture) {
+    fixture.deliver(3, 0, vec![refund_in("ATTENTION")]).await;
+    let resolution =
+        Resolution { text: "paid".to_owned(), resolver: "redress".to_owned(), by_itself: false };
+    let case = fixture.cases("arena").await.remove(0);
+    let resolved = case.resolve(resolution, Timestamp(9)).unwrap();
+    let record = IdempotencyRecord {
+        tenant: resolved.tenant.clone(),
+        method: "redress.cases.v1.CaseService/ResolveCase".to_owned(),
+        request_id: "a".to_owned(),
+        fingerprint: vec![7; 32],
+        response: Vec::new(),
+        created: Timestamp(9),
+    };
+    fixture.store.update(&resolved, &record).await.unwrap();
+    fixture.deliver(3, 1, vec![refund_in("SUCCEEDED"), refund_in("ATTENTION")]).await;
+    assert_eq!(fixture.cases("arena").await, [resolved]);
+}
+
+async fn provider_refunds_get_a_case_each(fixture: Fixture) {
+    let of = |order: &str, id: &str| {
+        ambiguous(|fact| {
+            fact.order = format!("orders/{order}");
+            fact.provider_refund = id.to_owned();
+        })
+    };
+    let events = vec![of("o1", "re_1"), of("o1", "re_2"), of("o2", "re_1")];
+    assert_eq!(fixture.deliver(3, 0, events).await, 3);
+    let cases = fixture.cases("arena").await;
+    assert_eq!(cases.len(), 2, "one for each refund at the provider, whatever order it is told of");
+    let at_provider = cases[0].origin.parts().provider_refund.unwrap();
+    assert_eq!((&*at_provider.0, &*at_provider.1), ("stripe", "re_1"));
+    assert_eq!((cases[0].order.as_str(), cases[0].outstanding.minor_units), ("o1", 1610));
 }
 
 async fn a_fact_that_is_told_again_opens_nothing(fixture: Fixture) {
@@ -75,10 +161,31 @@ async fn overdrawn_payments_get_a_case_each(fixture: Fixture) {
     let cases = fixture.cases("arena").await;
     assert_eq!(cases.len(), 4, "three payments and a refund");
     let first = &cases[0];
-    assert_eq!(first.origin.payment().map(PaymentId::as_str), Some("p1"));
-    assert_eq!(first.origin.refund(), None);
+    let parts = first.origin.parts();
+    assert_eq!(parts.payment.as_ref().map(PaymentId::as_str), Some("p1"));
+    assert_eq!(parts.refund, None);
     assert_eq!((first.order.as_str(), first.outstanding.minor_units), ("o1", -1610));
     assert_eq!(first.reason_code, "PAYMENT_OVERDRAWN");
+}
+
+async fn over_refunded_lines_get_a_case_each(fixture: Fixture) {
+    let of = |order: &str, line: &str| {
+        over_refunded(|fact| {
+            fact.order = format!("orders/{order}");
+            fact.line_id = line.to_owned();
+        })
+    };
+    let again = over_refunded(|fact| fact.excess = Some(euros(5)));
+    let payment = overdrawn(|fact| fact.payment_id = "t1".to_owned());
+    let events = vec![of("o1", "t1"), of("o1", "t2"), of("o2", "t1"), again, payment];
+    assert_eq!(fixture.deliver(3, 0, events).await, 5);
+    let cases = fixture.cases("arena").await;
+    assert_eq!(cases.len(), 4, "three lines and a payment of the same id");
+    let first = &cases[0];
+    let parts = first.origin.parts();
+    assert_eq!((parts.line.as_deref(), parts.payment), (Some("t1"), None));
+    assert_eq!((first.order.as_str(), first.outstanding.minor_units), ("o1", -1610));
+    assert_eq!(first.reason_code, "LINE_OVER_REFUNDED");
 }
 
 async fn two_tenants_with_the_same_ids_get_a_case_each(fixture: Fixture) {

@@ -8,7 +8,7 @@ use super::{Fixture, open_fixture};
 use crate::domain::attention::{Attention, Origin};
 use crate::domain::case::{Case, CaseFilter};
 use crate::domain::state::State;
-use crate::events::sample::settled;
+use crate::events::tests::sample::settled;
 
 redress_testkit::conformance! {
     open = open_fixture;

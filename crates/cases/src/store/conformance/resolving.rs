@@ -9,7 +9,7 @@ use redress_store::idempotency::{IdempotencyRecord, is_duplicate};
 use super::{Fixture, open_fixture};
 use crate::domain::case::{Case, Resolution};
 use crate::domain::state::State;
-use crate::events::sample::settled;
+use crate::events::tests::sample::settled;
 
 redress_testkit::conformance! {
     open = open_fixture;
@@ -40,7 +40,8 @@ fn record(request: &RequestKey, response: &str) -> IdempotencyRecord {
 }
 
 fn resolve(case: Case, text: &str) -> Case {
-    let resolution = Resolution { text: text.to_owned(), resolver: "agent-1".to_owned() };
+    let resolution =
+        Resolution { text: text.to_owned(), resolver: "agent-1".to_owned(), by_itself: false };
     case.resolve(resolution, Timestamp(9)).unwrap()
 }
 

@@ -18,13 +18,19 @@ use super::super::time::is_time_zone;
 /// The most bytes of an event's or item list's file.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The most characters of a place.
+const MAX_PLACE: usize = 200;
+
 /// An event and what it sells.
 #[derive(Debug)]
 pub(super) struct Catalog {
     pub(super) slug: String,
     pub(super) currency: Currency,
     pub(super) start: Timestamp,
+    pub(super) end: Option<Timestamp>,
     pub(super) time_zone: String,
+    /// By language; empty when the event has none.
+    location: Names,
     items: HashMap<i64, Product>,
 }
 
@@ -34,6 +40,8 @@ type Names = Vec<(String, String)>;
 #[derive(Debug)]
 struct Product {
     names: Names,
+    /// Whether it lets somebody in; parking and programmes do not.
+    is_admission: bool,
     variations: HashMap<i64, Names>,
 }
 
@@ -68,6 +76,21 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// Whether an item lets somebody in; `None` for one that is not on the list.
+    pub(super) fn is_admission(&self, item: i64) -> Option<bool> {
+        self.items.get(&item).map(|product| product.is_admission)
+    }
+
+    /// Where the event takes place, in the language of an order, on one line; empty when the event
+    /// does not tell.
+    pub(super) fn place(&self, locale: &str) -> String {
+        let text = localised(&self.location, locale).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        lines.join(", ").chars().take(MAX_PLACE).collect()
+    }
+}
+
 /// The name in `locale`, in its language, in English, or in whatever language there is.
 fn localised<'n>(names: &'n Names, locale: &str) -> Option<&'n str> {
     let language = locale.split('-').next().unwrap_or_default();
@@ -93,8 +116,19 @@ fn read_event(file: &str, value: &Value) -> Result<Catalog, ImportProblem> {
                 "an event series cannot be imported: its dates are missing",
             );
         }
-        let (slug, start) = (event.text("slug"), event.time("date_from"));
-        Some(Catalog { slug, currency: currency.ok()?, start, time_zone, items: HashMap::new() })
+        Some(Catalog {
+            slug: event.text("slug"),
+            currency: currency.ok()?,
+            start: event.time("date_from"),
+            end: event.time_if_any("date_to"),
+            time_zone,
+            location: event
+                .object_if_any("location")
+                .as_ref()
+                .map(in_languages)
+                .unwrap_or_default(),
+            items: HashMap::new(),
+        })
     });
     finish(file, violations, catalog)
 }
@@ -113,12 +147,16 @@ fn read_items(file: &str, value: &Value) -> Result<HashMap<i64, Product>, Import
 fn read_product(item: &Object<'_>) -> (i64, Product) {
     let variation = |v: &Object<'_>| (v.integer("id"), names(v, "value"));
     let variations = item.objects("variations").iter().map(variation).collect();
-    (item.integer("id"), Product { names: names(item, "name"), variations })
+    let (names, is_admission) = (names(item, "name"), item.flag("admission"));
+    (item.integer("id"), Product { names, is_admission, variations })
 }
 
 fn names(object: &Object<'_>, key: &'static str) -> Names {
-    let owned = |(tag, name): (&str, &str)| (tag.to_owned(), name.to_owned());
-    object.object(key).map(|names| names.texts().map(owned).collect()).unwrap_or_default()
+    object.object(key).as_ref().map(in_languages).unwrap_or_default()
+}
+
+fn in_languages(names: &Object<'_>) -> Names {
+    names.texts().map(|(tag, name)| (tag.to_owned(), name.to_owned())).collect()
 }
 
 fn finish<T>(file: &str, violations: Violations, value: Option<T>) -> Result<T, ImportProblem> {

@@ -6,7 +6,7 @@
 use redress_api::{money, time};
 use redress_core::money::Money;
 use redress_proto::common::v1 as common;
-use redress_proto::refunds::v1::{Contact, Order, OrderLine, order, order_line};
+use redress_proto::refunds::v1::{Contact, Order, OrderLine, Traveller, order, order_line};
 use serde_json::Value;
 
 use super::super::check::describe_amount;
@@ -37,6 +37,7 @@ fn map(root: &Object<'_>, catalog: &Catalog) -> Order {
     };
     let locale = root.text("locale");
     let name = root.object_if_any("invoice_address").map(|a| a.text_or_empty("name"));
+    let (lines, travellers) = lines(root, catalog, &locale);
     Order {
         name: format!("orders/{id}"),
         source_version: root.time("last_modified").0,
@@ -44,7 +45,7 @@ fn map(root: &Object<'_>, catalog: &Catalog) -> Order {
         purchase_time: Some(time::to_proto(root.time("datetime"))),
         state: state(root).into(),
         policy: String::new(),
-        lines: lines(root, catalog, &locale),
+        lines,
         payments: payment::read_all(root, catalog),
         total: amount(root, "total", catalog),
         contact: Some(Contact {
@@ -52,6 +53,9 @@ fn map(root: &Object<'_>, catalog: &Catalog) -> Order {
             display_name: name.unwrap_or_default(),
             locale,
         }),
+        sales_channel: root.text_or_empty("sales_channel"),
+        travellers,
+        ..Order::default()
     }
 }
 
@@ -67,13 +71,36 @@ fn state(root: &Object<'_>) -> order::State {
     }
 }
 
-/// Positions, then fees; cancelled ones are gone from the total and from here.
-fn lines(root: &Object<'_>, catalog: &Catalog, locale: &str) -> Vec<OrderLine> {
+/// Positions, then fees; cancelled ones are gone from the total and from here. A position with a
+/// name brings a traveller of its own.
+fn lines(root: &Object<'_>, catalog: &Catalog, locale: &str) -> (Vec<OrderLine>, Vec<Traveller>) {
     let (positions, fees) = (root.objects("positions"), root.objects("fees"));
     let standing = |object: &&Object<'_>| !object.flag("canceled");
-    let positions = positions.iter().filter(standing).map(|p| position(p, catalog, locale));
-    let fees = fees.iter().filter(standing).map(|f| fee(f, catalog));
-    positions.chain(fees).collect()
+    let (mut lines, mut travellers) = (Vec::new(), Vec::new());
+    for object in positions.iter().filter(standing) {
+        let mut line = position(object, catalog, locale);
+        let display_name = object.text_or_empty("attendee_name");
+        if !display_name.is_empty() {
+            let traveller_id = line.line_id.clone();
+            line.traveller_ids.push(traveller_id.clone());
+            travellers.push(Traveller { traveller_id, display_name });
+        }
+        lines.push(line);
+    }
+    lines.extend(fees.iter().filter(standing).map(|object| fee(object, catalog, locale)));
+    (lines, travellers)
+}
+
+/// What a position is: a numbered seat, admission, or something sold beside it.
+fn kind(position: &Object<'_>, item: i64, catalog: &Catalog) -> order_line::Kind {
+    // An unknown item is reported with its title.
+    if !catalog.is_admission(item).unwrap_or(true) {
+        order_line::Kind::Ancillary
+    } else if position.object_if_any("seat").is_some() {
+        order_line::Kind::Seat
+    } else {
+        order_line::Kind::Ticket
+    }
 }
 
 fn position(object: &Object<'_>, catalog: &Catalog, locale: &str) -> OrderLine {
@@ -85,16 +112,19 @@ fn position(object: &Object<'_>, catalog: &Catalog, locale: &str) -> OrderLine {
         object.report("item", format!("item {item} or its variation is not on the item list"));
         String::new()
     });
+    // What a voucher with a budget took off; pretix tells of no other discount by its amount.
+    let has_discount = !object.text_or_empty("voucher_budget_use").is_empty();
     OrderLine {
         line_id: format!("p{}", object.integer("positionid")),
-        kind: order_line::Kind::Ticket.into(),
+        kind: kind(object, item, catalog).into(),
         title,
         gross: amount(object, "price", catalog),
-        ..of_event(object, catalog)
+        discount: if has_discount { amount(object, "voucher_budget_use", catalog) } else { None },
+        ..of_event(object, catalog, locale)
     }
 }
 
-fn fee(object: &Object<'_>, catalog: &Catalog) -> OrderLine {
+fn fee(object: &Object<'_>, catalog: &Catalog, locale: &str) -> OrderLine {
     let title = match object.text_or_empty("description") {
         text if text.is_empty() => fee_title(&object.text("fee_type")).to_owned(),
         text => text,
@@ -104,7 +134,7 @@ fn fee(object: &Object<'_>, catalog: &Catalog) -> OrderLine {
         kind: order_line::Kind::Fee.into(),
         title,
         gross: amount(object, "value", catalog),
-        ..of_event(object, catalog)
+        ..of_event(object, catalog, locale)
     }
 }
 
@@ -116,16 +146,20 @@ fn fee_title(kind: &str) -> &'static str {
         "cancellation" => "Cancellation fee",
         "insurance" => "Insurance",
         "late" => "Late fee",
+        "giftcard" => "Gift card",
         _ => "Fee",
     }
 }
 
 /// What all lines of an order share.
-fn of_event(object: &Object<'_>, catalog: &Catalog) -> OrderLine {
+fn of_event(object: &Object<'_>, catalog: &Catalog, locale: &str) -> OrderLine {
     OrderLine {
         event: format!("events/{}", catalog.slug),
         event_start_time: Some(time::to_proto(catalog.start)),
+        event_end_time: catalog.end.map(time::to_proto),
         event_time_zone: catalog.time_zone.clone(),
+        place: catalog.place(locale),
+        quantity: 1,
         tax: amount(object, "tax_value", catalog),
         ..OrderLine::default()
     }

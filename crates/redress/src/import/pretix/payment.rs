@@ -76,6 +76,7 @@ fn read(object: &Object<'_>, catalog: &Catalog) -> Option<(i64, Money, Payment)>
         refunded_elsewhere: None,
         capture_time: Some(time::to_proto(captured)),
         overdrawn: false,
+        points: 0,
     };
     Some((number, Money::zero(catalog.currency), payment))
 }

@@ -1,5 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use redress_proto::refunds::v1::order_line::Kind;
 use redress_proto::refunds::v1::payment::Tender;
 use redress_proto::refunds::v1::{Order, order};
 use tempfile::TempDir;
@@ -131,8 +132,67 @@ fn one_order_is_mapped_field_by_field() {
     assert_eq!(order.lines[0].event, "events/city-derby");
     assert_eq!(order.lines[0].event_time_zone, "Europe/Berlin");
     assert_eq!(order.lines[0].event_start_time.unwrap().to_string(), "2026-12-19T14:30:00Z");
+    assert_eq!(order.lines[0].quantity, 1);
+    assert_eq!((order.lines[0].place.as_str(), order.lines[0].event_end_time), ("", None));
+    assert_eq!((order.lines[0].kind(), order.lines[0].discount.as_ref()), (Kind::Ticket, None));
+    assert_eq!((order.lines[3].kind(), order.lines[3].traveller_ids.len()), (Kind::Fee, 0));
+    assert_eq!(order.sales_channel, "web");
+    assert_eq!(order.travellers.len(), 3);
+    assert!(!order.travellers[0].display_name.is_empty());
+    for (line, traveller) in order.lines.iter().zip(&order.travellers) {
+        assert_eq!(line.traveller_ids, [traveller.traveller_id.as_str()]);
+    }
     assert_eq!(order.payments[0].payment_id, "P-1");
     assert_eq!(order.payments[0].provider_reference, "pi_cityderby00000");
+}
+
+#[test]
+fn what_lets_nobody_in_is_an_extra() {
+    let mut kinds: BTreeMap<_, BTreeSet<i32>> = BTreeMap::new();
+    for (_, order) in real() {
+        for line in order.lines {
+            kinds.entry(line.title.clone()).or_default().insert(line.kind);
+        }
+    }
+    let extras: Vec<_> = kinds
+        .iter()
+        .filter(|(_, kinds)| kinds.contains(&Kind::Ancillary.into()))
+        .map(|(title, kinds)| (title.as_str(), kinds.len()))
+        .collect();
+    assert_eq!(extras, [("Parking", 1)]);
+    assert_eq!(kinds["Main stand"], BTreeSet::from([Kind::Ticket.into()]));
+}
+
+#[test]
+fn seats_vouchers_and_positions_without_a_name_are_mapped() {
+    let page = "city-derby.orders.1.json";
+    let first =
+        |change: fn(Vec<u8>) -> Vec<u8>| all(with(page, change).path()).remove(0).unwrap().1;
+    let seated = first(|b| put(b, b"\"seat\": null", b"\"seat\": {\"name\": \"A-1\"}"));
+    assert_eq!(seated.lines[0].kind(), Kind::Seat);
+    let cheaper = first(|bytes| {
+        put(bytes, b"\"voucher_budget_use\": null", b"\"voucher_budget_use\": \"5.00\"")
+    });
+    assert_eq!(units(cheaper.lines[0].discount.as_ref()), 500);
+    let nameless = first(|bytes| {
+        put(bytes, b"\"attendee_name\": \"", b"\"attendee_name\": null, \"was\": \"")
+    });
+    assert_eq!(nameless.travellers.len(), 2);
+    assert!(nameless.lines[0].traveller_ids.is_empty());
+}
+
+#[test]
+fn an_event_tells_where_it_is_and_when_it_ends() {
+    let folder = with("city-derby.event.json", |bytes| {
+        let place = r#""location": {"en": "Stadium\nGate 3", "de": "Stadion\n\nTor 3"}"#;
+        let bytes = put(bytes, br#""location": null"#, place.as_bytes());
+        put(bytes, br#""date_to": null"#, br#""date_to": "2026-12-19T16:30:00Z""#)
+    });
+    let order = all(folder.path()).remove(0).unwrap().1;
+    for line in &order.lines {
+        assert_eq!(line.place, "Stadion, Tor 3");
+        assert_eq!(line.event_end_time.unwrap().to_string(), "2026-12-19T16:30:00Z");
+    }
 }
 
 #[test]

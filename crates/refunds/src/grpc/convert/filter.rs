@@ -5,11 +5,11 @@
 
 use redress_api::filter::Filter;
 use redress_api::{ApiError, FieldViolation};
-use redress_core::id::{CustomerId, DisruptionId, EventId, InvalidId, OrderId};
+use redress_core::id::{CustomerId, DisruptionId, EventId, InvalidId, OrderId, RefundId};
 
 use crate::domain::disruption::{DisruptionState, ItemState};
 use crate::domain::refund::RefundState;
-use crate::store::{DisruptionFilter, OrderFilter, RefundFilter};
+use crate::store::{AuditFilter, DisruptionFilter, OrderFilter, RefundFilter};
 
 /// Reads the filter of ListOrders.
 pub(in crate::grpc) fn orders(text: &str) -> Result<OrderFilter, ApiError> {
@@ -23,9 +23,10 @@ pub(in crate::grpc) fn orders(text: &str) -> Result<OrderFilter, ApiError> {
 
 /// Reads the filter of ListRefunds.
 pub(in crate::grpc) fn refunds(text: &str) -> Result<RefundFilter, ApiError> {
-    let filter = Filter::parse(text, &["order", "disruption", "state"])?;
+    let filter = Filter::parse(text, &["order", "customer", "disruption", "state"])?;
     Ok(RefundFilter {
         order: name(&filter, "order", OrderId::from_resource_name)?,
+        customer: name(&filter, "customer", CustomerId::from_resource_name)?,
         disruption: name(&filter, "disruption", DisruptionId::from_resource_name)?,
         state: state(&filter, &RefundState::ALL.map(RefundState::as_str))?,
     })
@@ -45,6 +46,23 @@ pub(in crate::grpc) fn item_state(text: &str) -> Result<Option<ItemState>, ApiEr
     let filter = Filter::parse(text, &["state"])?;
     let state = state(&filter, &ItemState::ALL.map(ItemState::as_str))?;
     Ok(state.as_deref().and_then(ItemState::parse))
+}
+
+/// Reads the filter of ListLedgerEntries.
+pub(in crate::grpc) fn ledger_entries(text: &str) -> Result<Option<RefundId>, ApiError> {
+    let filter = Filter::parse(text, &["refund"])?;
+    let refund = |name: &str| {
+        RefundId::from_resource_name(name)
+            .map_err(|_| refuse("refund", "a name like refunds/example"))
+    };
+    filter.get("refund").map(refund).transpose()
+}
+
+/// Reads the filter of ListAuditRecords. What was done may have been done to anything, by anybody.
+pub(in crate::grpc) fn audit_records(text: &str) -> Result<AuditFilter, ApiError> {
+    let filter = Filter::parse(text, &["resource", "actor"])?;
+    let value = |field: &str| filter.get(field).map(str::to_owned);
+    Ok(AuditFilter { resource: value("resource"), actor: value("actor") })
 }
 
 /// The bare id behind the resource name that `field` must be.
@@ -94,6 +112,8 @@ mod tests {
         assert!(orders("state = placed").is_err());
         assert!(refunds("order = refunds/1").is_err());
         assert!(disruptions("state = PENDING").is_err());
+        assert!(ledger_entries("refund = orders/1").is_err());
+        assert!(ledger_entries("attempt = at1").is_err());
         assert!(item_state("order = orders/1").is_err());
     }
 }

@@ -10,6 +10,7 @@ pub(super) mod order;
 mod order_reader;
 pub(super) mod policy;
 pub(super) mod refund;
+pub(super) mod withdrawal;
 
 use redress_api::{ApiError, FieldViolation, money, page};
 use redress_core::id::InvalidId;

@@ -3,6 +3,8 @@
 //! Invariant: reading goes on after the first fault, so that a shop learns of all of them at once;
 //! no description repeats personal data.
 
+use std::mem;
+
 use prost::Message as _;
 use redress_api::{FieldViolation, money, time};
 use redress_core::id::{CustomerId, EventId, InvalidId, OrderId, PaymentId, PolicyId};
@@ -12,12 +14,20 @@ use redress_proto::common::v1::Money as WireMoney;
 use redress_proto::refunds::v1 as pb;
 
 use crate::domain::order::{
-    Contact, Order, OrderLine, OrderState, Payment, PaymentCounters, Tender,
+    Contact, Discount, DiscountStep, Order, OrderLine, OrderState, Payment, PaymentCounters,
+    Tender, Traveller,
 };
 
-/// SHA-256 of an order's canonical encoding, source version included.
-pub(super) fn digest(order: &pb::Order) -> [u8; 32] {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &order.encode_to_vec());
+/// What the name of a trip starts with.
+pub(super) const TRIPS: &str = "trips/";
+
+/// SHA-256 of an order's canonical encoding, source version included. The policy is left out: once
+/// it is pinned an order shows another one than was sent, and the store compares it by itself.
+pub(super) fn digest(order: &mut pb::Order) -> [u8; 32] {
+    let policy = (mem::take(&mut order.policy), mem::take(&mut order.policy_version));
+    let content = order.encode_to_vec();
+    (order.policy, order.policy_version) = policy;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &content);
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest.as_ref());
     bytes
@@ -93,6 +103,13 @@ impl Reader {
             "" => Some(None),
             name => self.name(PolicyId::from_resource_name, name, "policy").map(Some),
         };
+        let sales_channel = self.text(order.sales_channel, "sales_channel");
+        let travellers: Vec<_> = order
+            .travellers
+            .into_iter()
+            .enumerate()
+            .map(|(at, traveller)| self.traveller(traveller, at))
+            .collect();
         // Both are read to their end before the first fault counts.
         let lines: Vec<_> = order
             .lines
@@ -114,6 +131,10 @@ impl Reader {
             purchase_time: purchase_time?,
             state: state?,
             policy: policy?,
+            policy_version: (order.policy_version != 0).then_some(order.policy_version),
+            sales_channel: sales_channel?,
+            travellers: travellers.into_iter().collect::<Option<_>>()?,
+            discounts: order.discounts.into_iter().map(discount).collect(),
             currency: currency?,
             total: total?.minor_units,
             lines: lines.into_iter().collect::<Option<_>>()?,
@@ -127,6 +148,22 @@ impl Reader {
             self.keep(contact.ok_or_else(required))?;
         let display_name = self.text(display_name, "contact.display_name")?;
         Some(Contact { email, display_name, locale })
+    }
+
+    fn traveller(&mut self, traveller: pb::Traveller, at: usize) -> Option<Traveller> {
+        let field = format!("travellers[{at}].display_name");
+        let display_name = self.text(traveller.display_name, &field)?;
+        Some(Traveller { id: traveller.traveller_id, display_name })
+    }
+
+    /// An amount that may be unset, which is nothing.
+    fn amount_or_zero(
+        &mut self,
+        sent: Option<&WireMoney>,
+        currency: Option<Currency>,
+        field: &str,
+    ) -> Option<i64> {
+        if sent.is_none() { Some(0) } else { self.amount(sent, currency, field) }
     }
 
     fn line(
@@ -143,16 +180,34 @@ impl Reader {
         let title = self.text(line.title, &at("title"));
         let gross = self.amount(line.gross.as_ref(), currency, &at("gross"));
         let tax = self.amount(line.tax.as_ref(), currency, &at("tax"));
+        let discount = self.amount_or_zero(line.discount.as_ref(), currency, &at("discount"));
+        let place = self.text(line.place, &at("place"));
+        let event_end = match line.event_end_time {
+            None => Some(None),
+            Some(end) => self.keep(time::required(Some(&end), &at("event_end_time"))).map(Some),
+        };
         Some(OrderLine {
             id: line.line_id,
             kind: kind?,
             event: event?,
             title: title?,
             event_start: event_start?,
+            event_end: event_end?,
             event_time_zone: line.event_time_zone,
+            place: place?,
+            // The declared rules have looked at its shape.
+            trip: line.trip.strip_prefix(TRIPS).map(str::to_owned),
+            units: i64::from(line.quantity).max(1),
             gross: gross?,
             tax: tax?,
+            discount: discount?,
+            discount_id: Some(line.discount_id).filter(|id| !id.is_empty()),
+            traveller_ids: line.traveller_ids,
             committed: 0,
+            committed_units: 0,
+            refunding: 0,
+            repriced: 0,
+            over_refunded: false,
         })
     }
 
@@ -177,11 +232,22 @@ impl Reader {
             provider: payment.provider,
             provider_reference: provider_reference?,
             captured: captured?,
+            points: payment.points,
+            elsewhere_reported: elsewhere?,
             refunded_elsewhere: elsewhere?,
             capture_time: capture_time?,
             counters: PaymentCounters::default(),
         })
     }
+}
+
+fn discount(discount: pb::Discount) -> Discount {
+    let step = |step: pb::DiscountStep| DiscountStep {
+        min_units: i64::from(step.min_units),
+        // Beyond this the declared rules have refused it.
+        basis_points: u16::try_from(step.basis_points).unwrap_or(u16::MAX),
+    };
+    Discount { id: discount.discount_id, steps: discount.steps.into_iter().map(step).collect() }
 }
 
 fn order_state(number: i32) -> Option<OrderState> {
@@ -196,7 +262,14 @@ fn line_kind(number: i32) -> Option<LineKind> {
     match pb::order_line::Kind::try_from(number).ok()? {
         pb::order_line::Kind::Unspecified => None,
         pb::order_line::Kind::Ticket => Some(LineKind::Ticket),
+        pb::order_line::Kind::Seat => Some(LineKind::Seat),
+        pb::order_line::Kind::FlightLeg => Some(LineKind::FlightLeg),
+        pb::order_line::Kind::RailLeg => Some(LineKind::RailLeg),
+        pb::order_line::Kind::HotelNight => Some(LineKind::HotelNight),
+        pb::order_line::Kind::Package => Some(LineKind::Package),
+        pb::order_line::Kind::Ancillary => Some(LineKind::Ancillary),
         pb::order_line::Kind::Fee => Some(LineKind::Fee),
+        pb::order_line::Kind::Tax => Some(LineKind::Tax),
     }
 }
 
@@ -207,5 +280,7 @@ fn tender(number: i32) -> Option<Tender> {
         pb::payment::Tender::Wallet => Some(Tender::Wallet),
         pb::payment::Tender::GiftCard => Some(Tender::GiftCard),
         pb::payment::Tender::BankTransfer => Some(Tender::BankTransfer),
+        pb::payment::Tender::Voucher => Some(Tender::Voucher),
+        pb::payment::Tender::Points => Some(Tender::Points),
     }
 }

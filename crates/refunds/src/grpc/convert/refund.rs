@@ -1,25 +1,20 @@
 //! Quotes and refunds on the wire.
 
-use redress_api::{ApiError, FieldViolation, etag, time};
+use redress_api::{etag, time};
 use redress_core::id::DisruptionId;
 use redress_core::money::Currency;
+use redress_policy::Step;
 use redress_proto::refunds::v1 as pb;
 
 use super::amount;
 use super::policy::citation_to_proto;
+use super::withdrawal::override_to_proto;
 use crate::domain::attempt::{Attempt, AttemptState, Reason};
-use crate::domain::quote::{Quote, QuoteLine, TenderShare};
-use crate::domain::refund::{Refund, RefundState};
-
-/// Checks that no line is asked for twice.
-pub(in crate::grpc) fn line_ids(ids: Vec<String>) -> Result<Vec<String>, ApiError> {
-    let repeated = |at: &usize| ids[..*at].contains(&ids[*at]);
-    let violations: Vec<FieldViolation> = (0..ids.len())
-        .filter(repeated)
-        .map(|at| FieldViolation::new(format!("line_ids[{at}]"), "stands in the list before"))
-        .collect();
-    if violations.is_empty() { Ok(ids) } else { Err(ApiError::invalid_fields(violations)) }
-}
+use crate::domain::audit::AuditEntry;
+use crate::domain::credit_note::{CreditNote, CreditNoteLine, credit_notes};
+use crate::domain::price::{QuoteLine, Repriced, TenderShare};
+use crate::domain::quote::{Evidence, Quote};
+use crate::domain::refund::{Origin, Refund, RefundState};
 
 /// The wire form of a quote.
 pub(in crate::grpc) fn quote(quote: &Quote) -> pb::Quote {
@@ -41,6 +36,21 @@ pub(in crate::grpc) fn quote(quote: &Quote) -> pb::Quote {
         legal_deadline_time: Some(time::to_proto(quote.legal_deadline)),
         expected_arrival_time: quote.expected_arrival.map(time::to_proto),
         expire_time: Some(time::to_proto(quote.expires)),
+        override_code: override_to_proto(quote.override_code),
+        evidence: quote.evidence.iter().map(evidence).collect(),
+        repriced_lines: quote.price.repriced.iter().map(|line| repriced(currency, line)).collect(),
+        uncertainties: quote.uncertainties.clone(),
+    }
+}
+
+fn evidence(held: &Evidence) -> pb::Evidence {
+    pb::Evidence { kind: held.kind.clone(), reference: held.reference.clone() }
+}
+
+fn repriced(currency: Currency, line: &Repriced) -> pb::RepricedLine {
+    pb::RepricedLine {
+        line_id: line.line_id.clone(),
+        increase: Some(amount(currency, line.amount)),
     }
 }
 
@@ -51,6 +61,12 @@ fn quote_line(currency: Currency, line: &QuoteLine) -> pb::QuoteLine {
         fee: Some(amount(currency, line.fee)),
         refund: Some(amount(currency, line.refund)),
         rule: line.rule.clone(),
+        tax: Some(amount(currency, line.tax)),
+        // Bounded by the contract on import.
+        quantity: i32::try_from(line.units).unwrap_or(i32::MAX),
+        discount_clawback: (line.clawback > 0).then(|| amount(currency, line.clawback)),
+        citation: line.citation.as_ref().map(citation_to_proto),
+        explanation: line.path.iter().map(Step::text).collect(),
     }
 }
 
@@ -77,6 +93,41 @@ pub(in crate::grpc) fn to_proto(refund: &Refund) -> pb::Refund {
         requester: refund.requester.clone(),
         create_time: Some(time::to_proto(refund.created)),
         update_time: Some(time::to_proto(refund.updated)),
+        origin: origin(refund.origin).into(),
+        approver: refund.approver.clone().unwrap_or_default(),
+        override_code: override_to_proto(refund.override_code),
+        credit_notes: credit_notes(refund).iter().map(|note| credit_note(currency, note)).collect(),
+        decisions: Vec::new(),
+    }
+}
+
+/// The wire form of a refund with what people decided about it.
+pub(in crate::grpc) fn with_decisions(refund: &Refund, decisions: &[AuditEntry]) -> pb::Refund {
+    pb::Refund { decisions: decisions.iter().map(decision).collect(), ..to_proto(refund) }
+}
+
+fn decision(entry: &AuditEntry) -> pb::RefundDecision {
+    pb::RefundDecision {
+        action: entry.action.as_str().to_owned(),
+        actor: entry.actor.clone(),
+        reason: entry.reason.clone(),
+        details: entry.details.clone().into_iter().collect(),
+        time: Some(time::to_proto(entry.at)),
+    }
+}
+
+fn credit_note(currency: Currency, note: &CreditNote) -> pb::CreditNote {
+    let line = |line: &CreditNoteLine| pb::CreditNoteLine {
+        line_id: line.line_id.clone(),
+        amount: Some(amount(currency, line.amount)),
+        tax: Some(amount(currency, line.tax)),
+    };
+    pb::CreditNote {
+        attempt_id: note.attempt.as_str().to_owned(),
+        issue_time: Some(time::to_proto(note.issued)),
+        total: Some(amount(currency, note.total)),
+        tax: Some(amount(currency, note.tax)),
+        lines: note.lines.iter().map(line).collect(),
     }
 }
 
@@ -110,6 +161,18 @@ const fn state(state: RefundState) -> pb::refund::State {
         RefundState::Processing => pb::refund::State::Processing,
         RefundState::Succeeded => pb::refund::State::Succeeded,
         RefundState::Attention => pb::refund::State::Attention,
+        RefundState::PendingApproval => pb::refund::State::PendingApproval,
+        RefundState::Failed => pb::refund::State::Failed,
+        RefundState::Rejected => pb::refund::State::Rejected,
+        RefundState::Cancelled => pb::refund::State::Cancelled,
+    }
+}
+
+const fn origin(origin: Origin) -> pb::refund::Origin {
+    match origin {
+        Origin::Requested => pb::refund::Origin::Requested,
+        Origin::Disruption => pb::refund::Origin::Disruption,
+        Origin::Provider => pb::refund::Origin::Provider,
     }
 }
 
@@ -121,6 +184,9 @@ const fn attempt_state(state: AttemptState) -> pb::refund_attempt::State {
         AttemptState::Succeeded => pb::refund_attempt::State::Succeeded,
         AttemptState::Failed => pb::refund_attempt::State::Failed,
         AttemptState::Unknown => pb::refund_attempt::State::Unknown,
+        AttemptState::Held => pb::refund_attempt::State::Held,
+        AttemptState::Manual => pb::refund_attempt::State::Manual,
+        AttemptState::Cancelled => pb::refund_attempt::State::Cancelled,
     }
 }
 
@@ -136,14 +202,8 @@ mod tests {
         for domain in AttemptState::ALL {
             assert_eq!(attempt_state(domain).as_str_name(), domain.as_str());
         }
-    }
-
-    #[test]
-    fn a_line_asked_for_twice_is_named() {
-        let ids = ["a", "b", "a"].map(str::to_owned).to_vec();
-        let Err(ApiError::InvalidArgument { violations, .. }) = line_ids(ids) else {
-            panic!("two lines of one id were accepted");
-        };
-        assert_eq!(violations[0].field, "line_ids[2]");
+        for domain in Origin::ALL {
+            assert_eq!(origin(domain).as_str_name(), domain.as_str());
+        }
     }
 }

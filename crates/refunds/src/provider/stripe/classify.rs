@@ -195,7 +195,8 @@ fn not_listed(reply: &Reply, expected: &Expected<'_>) -> LookUpOutcome {
     LookUpOutcome::Inconclusive { retry_after }
 }
 
-fn error(reply: &Reply) -> Option<ErrorObject> {
+/// Stripe's own error in an answer.
+pub(super) fn error(reply: &Reply) -> Option<ErrorObject> {
     serde_json::from_slice::<ErrorEnvelope>(&reply.body).ok().map(|envelope| envelope.error)
 }
 

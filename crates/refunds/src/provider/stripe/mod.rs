@@ -29,37 +29,55 @@
 //!
 //! A look-up finds a refund by its id (`GET /v1/refunds/{id}`), or else reads the payment's list
 //! (`GET /v1/refunds?payment_intent=`) to the end. Only the whole list proves absence.
+//!
+//! # Its terms
+//!
+//! Keys are honoured for at least 24 hours and then forgotten (/api/idempotent_requests). No age of
+//! a payment is documented from which on it cannot be refunded; a tenant's own agreement may have
+//! one. Equal amounts need no distance. An account has 25 requests a second and endpoint unless
+//! agreed otherwise (/rate-limits), so that 20 reads leave room for people and other systems.
 
+mod account;
 mod amount;
 mod classify;
 mod http;
+mod signature;
+mod webhook;
 mod wire;
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
+use ::http::HeaderMap;
 use async_trait::async_trait;
+use aws_lc_rs::hmac;
+use redress_core::clock::Timestamp;
 use redress_core::id::AttemptId;
+use redress_core::money::{Currency, Money};
 use reqwest::{Client, Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
-use super::{LookUp, LookUpOutcome, Provider, ProviderTerms, RefundOrder, SendOutcome};
+use super::{
+    BalanceError, LookUp, LookUpOutcome, Provider, ProviderTerms, ReadBudget, ReadOutcome,
+    RefundOrder, SendOutcome, WebhookError, WebhookNotice,
+};
 use crate::domain::attempt::Reason;
 use classify::Page;
 use http::{CallError, Reply};
-use wire::Expected;
-
-pub(crate) use wire::ATTEMPT_KEY;
+use wire::{Expected, is_refund_id};
 
 /// The provider's name on payments.
 pub const NAME: &str = "stripe";
+/// How long Stripe honours an idempotency key at least (docs.stripe.com/api/idempotent_requests).
+pub const REPLAY_WINDOW: Duration = Duration::from_hours(24);
 
 /// The API version whose objects are read; pinned, so that a change of the account's default does
 /// not change the answers.
 const API_VERSION: &str = "2025-04-30.basil";
-/// The form field of [`ATTEMPT_KEY`].
+/// The form field of [`wire::ATTEMPT_KEY`].
 const METADATA_FIELD: &str = "metadata[redress_attempt]";
 /// Refunds on one page; the most that Stripe gives.
 const PAGE_SIZE: &str = "100";
@@ -71,8 +89,12 @@ const MAX_PAGES: usize = 20;
 pub struct StripeSettings {
     /// Where the API is, without path: `https://api.stripe.com`.
     pub base_url: String,
-    /// The account's secret or restricted key; it needs to write and to read refunds.
+    /// The account's secret or restricted key; it needs to write and to read refunds, and to read
+    /// the balance.
     pub secret_key: SecretString,
+    /// The signing secrets of the webhook endpoint, each of which is accepted: two while one is
+    /// replaced, none when no webhooks are expected.
+    pub webhook_secrets: Vec<SecretString>,
     /// Promises and limits.
     pub terms: ProviderTerms,
 }
@@ -92,8 +114,11 @@ pub enum StripeSetupError {
 pub struct StripeConnector {
     client: Client,
     refunds: Url,
+    balance: Url,
     secret_key: SecretString,
+    webhook_keys: Vec<hmac::Key>,
     terms: ProviderTerms,
+    reads: ReadBudget,
 }
 
 impl fmt::Debug for StripeConnector {
@@ -111,15 +136,21 @@ impl StripeConnector {
         let base = settings.base_url.trim_end_matches('/');
         // The base alone has to be a URL: `http:` would take the path's first segment for a host.
         let is_server = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-        let refunds = Url::parse(base)
-            .ok()
-            .filter(is_server)
-            .and_then(|_| Url::parse(&format!("{base}/v1/refunds")).ok())
-            .ok_or(StripeSetupError::BaseUrl)?;
-        let client =
-            http::client(base, settings.terms.timeout).map_err(StripeSetupError::Client)?;
-        let secret_key = settings.secret_key.clone();
-        Ok(Self { client, refunds, secret_key, terms: settings.terms })
+        Url::parse(base).ok().filter(is_server).ok_or(StripeSetupError::BaseUrl)?;
+        let url = |path: &str| Url::parse(&format!("{base}{path}"));
+        let (Ok(refunds), Ok(balance)) = (url("/v1/refunds"), url("/v1/balance")) else {
+            return Err(StripeSetupError::BaseUrl);
+        };
+        let terms = settings.terms;
+        Ok(Self {
+            client: http::client(base, terms.timeout).map_err(StripeSetupError::Client)?,
+            refunds,
+            balance,
+            secret_key: settings.secret_key.clone(),
+            webhook_keys: webhook::keys(&settings.webhook_secrets),
+            terms,
+            reads: ReadBudget::new(terms.reads_per_second),
+        })
     }
 
     fn request(&self, method: Method, url: Url) -> RequestBuilder {
@@ -133,14 +164,15 @@ impl StripeConnector {
     async fn call(
         &self,
         operation: &'static str,
-        attempt: &AttemptId,
+        attempt: Option<&AttemptId>,
         request: RequestBuilder,
     ) -> Result<Reply, CallError> {
+        let attempt = attempt.map(AttemptId::as_str);
         let span = tracing::info_span!(
             "provider.call",
             provider.name = NAME,
             provider.operation = operation,
-            attempt.id = attempt.as_str(),
+            attempt.id = attempt,
             http.status = tracing::field::Empty,
             duration_ms = tracing::field::Empty,
         );
@@ -156,7 +188,7 @@ impl StripeConnector {
                 tracing::warn!(
                     provider.name = NAME,
                     provider.operation = operation,
-                    attempt.id = attempt.as_str(),
+                    attempt.id = attempt,
                     error,
                     "no answer from the provider"
                 );
@@ -165,13 +197,32 @@ impl StripeConnector {
         result
     }
 
-    async fn retrieve(&self, id: &str, expected: &Expected<'_>) -> LookUpOutcome {
+    /// Makes one read, when the budget has room for it. Its caller sets the limit of the time.
+    async fn read(
+        &self,
+        operation: &'static str,
+        attempt: Option<&AttemptId>,
+        request: RequestBuilder,
+    ) -> Result<Reply, CallError> {
+        let _turn = self.reads.turn().await;
+        self.call(operation, attempt, request).await
+    }
+
+    /// Asks for a refund whose id has been checked.
+    fn refund_request(&self, id: &str) -> RequestBuilder {
         let mut url = self.refunds.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.push(id);
         }
-        let request = self.request(Method::GET, url);
-        match self.call("retrieve_refund", expected.attempt, request).await {
+        self.request(Method::GET, url)
+    }
+
+    async fn retrieve(&self, id: &str, expected: &Expected<'_>) -> LookUpOutcome {
+        if !is_refund_id(id) {
+            return LookUpOutcome::Inconclusive { retry_after: None };
+        }
+        let request = self.refund_request(id);
+        match self.read("retrieve_refund", Some(expected.attempt), request).await {
             Ok(reply) => classify::retrieved(&reply, expected),
             Err(_) => LookUpOutcome::Inconclusive { retry_after: None },
         }
@@ -184,7 +235,7 @@ impl StripeConnector {
                 .request(Method::GET, self.refunds.clone())
                 .query(&[("payment_intent", expected.payment_intent), ("limit", PAGE_SIZE)])
                 .query(&after.as_ref().map(|id| [("starting_after", id)]));
-            let Ok(reply) = self.call("list_refunds", expected.attempt, request).await else {
+            let Ok(reply) = self.read("list_refunds", Some(expected.attempt), request).await else {
                 return LookUpOutcome::Inconclusive { retry_after: None };
             };
             match classify::listed(&reply, expected) {
@@ -211,6 +262,10 @@ impl Provider for StripeConnector {
         self.terms
     }
 
+    fn step(&self, currency: Currency) -> Option<i64> {
+        amount::step(currency)
+    }
+
     async fn send(&self, order: &RefundOrder) -> SendOutcome {
         let (attempt, payment) = (&order.attempt, &order.payment_reference);
         let Some(expected) = Expected::new(attempt, payment, order.currency, order.amount) else {
@@ -232,7 +287,7 @@ impl Provider for StripeConnector {
             .request(Method::POST, self.refunds.clone())
             .header("idempotency-key", attempt.as_str())
             .form(&form);
-        match self.call("create_refund", attempt, request).await {
+        match self.call("create_refund", Some(attempt), request).await {
             Ok(reply) => classify::sent(&reply, &expected),
             Err(CallError::NotConnected(_)) => SendOutcome::NotSent { retry_after: None },
             Err(CallError::Lost(_) | CallError::TooLong) => SendOutcome::Unknown,
@@ -254,5 +309,34 @@ impl Provider for StripeConnector {
         };
         // Several pages together take no longer than one call may.
         timeout(self.terms.timeout, search).await.unwrap_or(inconclusive)
+    }
+
+    async fn read_refund(&self, provider_refund: &str) -> ReadOutcome {
+        if !is_refund_id(provider_refund) {
+            return ReadOutcome::Missing;
+        }
+        let read = self.read("retrieve_refund", None, self.refund_request(provider_refund));
+        match timeout(self.terms.timeout, read).await {
+            Ok(Ok(reply)) => account::refund(&reply, provider_refund),
+            Ok(Err(_)) | Err(_) => ReadOutcome::Inconclusive,
+        }
+    }
+
+    async fn balance(&self) -> Result<Vec<Money>, BalanceError> {
+        let request = self.request(Method::GET, self.balance.clone());
+        let read = self.read("retrieve_balance", None, request);
+        match timeout(self.terms.timeout, read).await {
+            Ok(Ok(reply)) => account::balance(&reply),
+            Ok(Err(_)) | Err(_) => Err(BalanceError::Unavailable { retry_after: None }),
+        }
+    }
+
+    fn read_webhook(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<WebhookNotice>, WebhookError> {
+        webhook::read(&self.webhook_keys, headers, body, now)
     }
 }

@@ -5,16 +5,17 @@
 
 use std::collections::HashMap;
 
+use redress_core::clock::Timestamp;
 use redress_core::id::AttemptId;
-use redress_core::money::Currency;
+use redress_core::money::{Currency, Money};
 use serde::Deserialize;
 
 use super::amount;
 use crate::domain::attempt::Reason;
-use crate::provider::{ProviderRefund, ProviderStatus};
+use crate::provider::{ForeignRefund, ProviderRefund, ProviderStatus};
 
 /// Where the attempt's id stands in a refund's metadata.
-pub(crate) const ATTEMPT_KEY: &str = "redress_attempt";
+pub(super) const ATTEMPT_KEY: &str = "redress_attempt";
 
 /// A refund (docs.stripe.com/api/refunds/object).
 #[derive(Debug, Deserialize)]
@@ -24,6 +25,8 @@ pub(super) struct RefundObject {
     amount: i64,
     currency: String,
     payment_intent: Option<String>,
+    charge: Option<String>,
+    created: Option<i64>,
     metadata: Option<HashMap<String, String>>,
     status: Option<String>,
     failure_reason: Option<String>,
@@ -35,6 +38,20 @@ pub(super) struct RefundList {
     pub(super) object: String,
     pub(super) data: Vec<RefundObject>,
     pub(super) has_more: bool,
+}
+
+/// What the account has (docs.stripe.com/api/balance).
+#[derive(Debug, Deserialize)]
+pub(super) struct BalanceObject {
+    pub(super) object: String,
+    pub(super) available: Vec<BalanceEntry>,
+}
+
+/// One currency of a balance, in Stripe's units.
+#[derive(Debug, Deserialize)]
+pub(super) struct BalanceEntry {
+    pub(super) amount: i64,
+    pub(super) currency: String,
 }
 
 /// What comes with every error (docs.stripe.com/api/errors).
@@ -99,18 +116,60 @@ impl RefundObject {
         self.payment_intent.as_deref()
     }
 
-    /// The refund in our terms; `None` when its status is one that is not known here.
-    pub(super) fn into_refund(self) -> Option<ProviderRefund> {
-        let status = match self.status.as_deref()? {
+    /// Whether it is a refund at all, and has an id that can be asked for.
+    pub(super) fn is_refund(&self) -> bool {
+        self.object == "refund" && is_refund_id(&self.id)
+    }
+
+    /// Its amount; `None` when it is none that Stripe documents.
+    pub(super) fn money(&self) -> Option<Money> {
+        let currency = currency(&self.currency)?;
+        let minor_units = amount::from_stripe(currency, self.amount)?;
+        let money = Money::new(currency, minor_units).ok()?;
+        (money.minor_units > 0).then_some(money)
+    }
+
+    /// Where it stands; `None` when the status is one that is not known here.
+    pub(super) fn status(&self) -> Option<ProviderStatus> {
+        Some(match self.status.as_deref()? {
             "pending" | "requires_action" => ProviderStatus::Pending,
             "succeeded" => ProviderStatus::Succeeded,
             "failed" | "canceled" => {
                 ProviderStatus::Failed(failure_reason(self.failure_reason.as_deref()))
             }
             _ => return None,
-        };
+        })
+    }
+
+    /// The refund in our terms; `None` when its status is one that is not known here.
+    pub(super) fn into_refund(self) -> Option<ProviderRefund> {
+        let status = self.status()?;
         Some(ProviderRefund { id: self.id, status })
     }
+
+    /// The refund of whoever made it; `None` when it is none that Stripe documents. One of a
+    /// charge without a payment intent belongs to the charge.
+    pub(super) fn into_foreign(self) -> Option<ForeignRefund> {
+        if !self.is_refund() {
+            return None;
+        }
+        let (amount, status) = (self.money()?, self.status()?);
+        let created = Timestamp(self.created?.checked_mul(1_000_000)?);
+        let attempt = self.attempt().and_then(|id| AttemptId::new(id).ok());
+        let payment_reference = self.payment_intent.or(self.charge)?;
+        Some(ForeignRefund { id: self.id, payment_reference, amount, status, attempt, created })
+    }
+}
+
+/// Whether a text can be the id of a refund. Anything else must not become part of a path.
+pub(super) fn is_refund_id(id: &str) -> bool {
+    (1..=255).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The currency of Stripe's code, which is in lower case.
+pub(super) fn currency(code: &str) -> Option<Currency> {
+    code.to_ascii_uppercase().parse().ok()
 }
 
 /// `failure_reason` of a refund that failed or was cancelled.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::collections::HashMap;
+
 use redress_core::id::{DisruptionId, EventId, OrderId, TenantId};
 use redress_store::{StoreError, idempotency};
 
@@ -14,6 +16,7 @@ use crate::domain::disruption::{
 };
 use crate::domain::fact::Fact;
 use crate::domain::order::Order;
+use crate::domain::price::tests::Routes;
 use crate::store::{DisruptionFilter, Page};
 
 redress_testkit::conformance! {
@@ -62,8 +65,8 @@ fn moved(disruption: &Disruption, event: DisruptionEvent) -> Disruption {
 
 /// What the disruption of the derby does about an order; gift cards are not connected.
 pub(super) fn plan(order: &Order) -> ItemPlan {
-    let connected = [STRIPE.to_owned(), "adyen".to_owned()];
-    plan_item(order, &EventId::new("derby").unwrap(), &connected)
+    let routes = Routes(HashMap::from([(STRIPE, 1), ("adyen", 1)]));
+    plan_item(order, &EventId::new("derby").unwrap(), &routes, at(0))
 }
 
 impl Fixture {

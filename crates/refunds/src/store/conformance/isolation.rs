@@ -3,21 +3,24 @@
 use std::time::Duration;
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{DisruptionId, EventId, OrderId, PolicyId, TenantId};
-use redress_policy::{Citation, Policy, Tier};
+use redress_core::id::{DisruptionId, EventId, OrderId, TenantId};
+use redress_policy::Policy;
 use redress_store::StoreError;
 
 use super::disruptions::{draft, plan};
+use super::policies;
 use super::{
     Fixture, arena, at, by_card, first_page, found, imported, open_fixture, order, other, paid,
     request,
 };
+use crate::domain::audit::AuditEntry;
 use crate::domain::disruption::{Disruption, DisruptionEvent, DisruptionState, ItemState};
 use crate::domain::order::Order;
 use crate::domain::refund::{Refund, RefundState};
 use crate::domain::settle::Finding;
 use crate::store::{
-    CreateOutcome, DisruptionFilter, ImportOutcome, ItemTerms, OrderFilter, RefundFilter,
+    AppliedPolicy, CreateOutcome, DisruptionFilter, ImportOutcome, ItemTerms, OrderFilter,
+    RefundFilter,
 };
 
 redress_testkit::conformance! {
@@ -30,23 +33,15 @@ redress_testkit::conformance! {
     items_are_paid_from_their_tenants_orders,
 }
 
-fn policy() -> Policy {
-    Policy {
-        id: PolicyId::new("standard").unwrap(),
-        version: 1,
-        display_name: "Standard".to_owned(),
-        effective: at(0),
-        tiers: vec![Tier { rule: "early".to_owned(), notice_hours: 0, fee_basis_points: 0 }],
-        refunds_fees: false,
-        citation: Citation { title: "Terms".to_owned(), uri: String::new() },
-        pay_within_days: 14,
-    }
+fn policy() -> AppliedPolicy {
+    let policy = Policy { version: 1, ..policies::policy("standard", at(0), 0) };
+    AppliedPolicy { policy, source: String::new() }
 }
 
 async fn reads_see_only_their_tenants_rows(fixture: Fixture) {
     fixture.import([order("A1")]).await;
     let store = &fixture.store;
-    store.apply_policy(&arena(), policy(), at(0)).await.unwrap();
+    store.apply_policy(&arena(), policy(), &policies::audit, at(0)).await.unwrap();
     let quote = fixture.offer("A1", by_card(100)).await;
     let refund = fixture.refund("A1", by_card(1000)).await;
     fixture.start("d1", "derby", &[plan(&order("A1"))]).await;
@@ -57,8 +52,8 @@ async fn reads_see_only_their_tenants_rows(fixture: Fixture) {
     assert_eq!(store.orders(&tenant, &ids).await.unwrap(), []);
     assert_eq!(store.contacts(&tenant, &ids).await.unwrap(), []);
     assert_eq!(store.orders_for_event(&tenant, &event, None, 9).await.unwrap(), []);
-    assert_eq!(store.policy(&tenant, &policy().id).await.unwrap(), None);
-    assert_eq!(store.policy_in_force(&tenant, &policy().id, at(9)).await.unwrap(), None);
+    assert_eq!(store.policy(&tenant, &policy().policy.id).await.unwrap(), None);
+    assert_eq!(store.policy_in_force(&tenant, &policy().policy.id, at(9)).await.unwrap(), None);
     assert_eq!(store.quote(&tenant, &quote.id).await.unwrap(), None);
     assert_eq!(store.refund(&tenant, &refund.id).await.unwrap(), None);
     assert_eq!(store.disruption(&tenant, &disruption).await.unwrap(), None);
@@ -91,7 +86,7 @@ async fn the_same_ids_of_another_tenant_are_other_things(fixture: Fixture) {
     theirs.payments[0].captured = 100;
     let chunk = [imported(theirs.clone())];
     assert_eq!(
-        store.import_orders(&other(), &chunk, &*fixture.ids, at(0)).await.unwrap(),
+        store.import_orders(&other(), &chunk, None, &*fixture.ids, at(0)).await.unwrap(),
         [ImportOutcome::Created]
     );
     let ids = [OrderId::new("A1").unwrap()];
@@ -99,16 +94,29 @@ async fn the_same_ids_of_another_tenant_are_other_things(fixture: Fixture) {
     let event = EventId::new("gala").unwrap();
     assert_eq!(store.orders_for_event(&arena(), &event, None, 9).await.unwrap(), []);
     let update = Order { source_version: 2, lines: vec![], total: 0, payments: vec![], ..theirs };
-    store.import_orders(&other(), &[imported(update)], &*fixture.ids, at(0)).await.unwrap();
+    store.import_orders(&other(), &[imported(update)], None, &*fixture.ids, at(0)).await.unwrap();
     let ours = fixture.order("A1").await;
     assert_eq!((ours.source_version, ours.lines.len()), (1, 3));
     assert_eq!(ours.payments[0].captured, 5390);
     fixture.assert_books().await;
-    let dear = Policy { pay_within_days: 30, ..policy() };
-    assert_eq!(store.apply_policy(&arena(), policy(), at(0)).await.unwrap().version, 1);
-    assert_eq!(store.apply_policy(&other(), dear, at(0)).await.unwrap().version, 1);
-    let read = store.policy(&arena(), &policy().id).await.unwrap().unwrap();
-    assert_eq!(read.pay_within_days, 14);
+    let mut dear = policy();
+    dear.policy.pay_within_days = 30;
+    let of_other = |policy: &Policy| AuditEntry { tenant: other(), ..policies::audit(policy) };
+    assert_eq!(
+        store
+            .apply_policy(&arena(), policy(), &policies::audit, at(0))
+            .await
+            .unwrap()
+            .policy
+            .version,
+        1
+    );
+    assert_eq!(
+        store.apply_policy(&other(), dear, &of_other, at(0)).await.unwrap().policy.version,
+        1
+    );
+    let read = store.policy(&arena(), &policy().policy.id).await.unwrap().unwrap();
+    assert_eq!(read.policy.pay_within_days, 14);
     // One request id, two tenants, two requests.
     let quote = fixture.offer("A1", by_card(1)).await;
     store.create_quote(&arena(), &quote_of(&quote, "q1"), &request("a"), at(0)).await.unwrap();
@@ -122,12 +130,12 @@ fn quote_of(quote: &crate::domain::quote::Quote, id: &str) -> crate::domain::quo
 async fn a_refund_cannot_be_accepted_for_another_tenant(fixture: Fixture) {
     fixture.import([order("A1")]).await;
     let theirs = [imported(order("A1"))];
-    fixture.store.import_orders(&other(), &theirs, &*fixture.ids, at(0)).await.unwrap();
+    fixture.store.import_orders(&other(), &theirs, None, &*fixture.ids, at(0)).await.unwrap();
     let quote = fixture.offer("A1", by_card(1000)).await;
     let theirs = Refund { tenant: other(), ..fixture.acceptance(&quote) };
     let outcome = fixture.create(&theirs, &quote, "a").await.unwrap();
     assert_eq!(outcome, CreateOutcome::QuoteUsed, "they have no such quote");
-    assert_eq!(fixture.store.quote(&arena(), &quote.id).await.unwrap().unwrap().1, None);
+    assert_eq!(fixture.store.quote(&arena(), &quote.id).await.unwrap().unwrap().accepted, None);
     assert_eq!(fixture.payment("A1", "p1").await.counters.reserved, 0);
 }
 
@@ -163,7 +171,7 @@ async fn disruptions_move_only_for_their_tenant(fixture: Fixture) {
 async fn items_are_paid_from_their_tenants_orders(fixture: Fixture) {
     fixture.import([order("A1")]).await;
     let theirs = [imported(order("A1"))];
-    fixture.store.import_orders(&other(), &theirs, &*fixture.ids, at(0)).await.unwrap();
+    fixture.store.import_orders(&other(), &theirs, None, &*fixture.ids, at(0)).await.unwrap();
     fixture.start("d1", "derby", &[plan(&order("A1"))]).await;
     let theirs = Disruption { tenant: other(), ..draft("d1", "derby") };
     fixture.open(&theirs).await.unwrap();

@@ -7,7 +7,7 @@ use redress_core::id::{DisruptionId, EventId, OrderId};
 
 use super::disruptions::{draft, plan};
 use super::{
-    Fixture, STRIPE, announced, arena, at, by_card, first_page, found, open_fixture, order, paid,
+    Fixture, announced, arena, at, by_card, first_page, found, open_fixture, order, paid,
     patiently, split_order,
 };
 use crate::domain::attempt::Reason;
@@ -16,7 +16,8 @@ use crate::domain::disruption::{
 };
 use crate::domain::fact::Fact;
 use crate::domain::order::Tender;
-use crate::domain::quote::price_cancelled_lines;
+use crate::domain::price::price_cancelled_lines;
+use crate::domain::price::tests::{NOW, routes};
 use crate::domain::refund::{DisruptionRef, Refund, RefundState};
 use crate::domain::settle::Finding;
 use crate::store::{ItemTerms, RefundFilter};
@@ -248,7 +249,7 @@ async fn start_many(fixture: &Fixture) {
     let plans: Vec<ItemPlan> = orders.iter().map(plan).collect();
     assert_eq!(
         plans[0].requested(),
-        price_cancelled_lines(&orders[0], &derby().event, &[STRIPE.to_owned()],).unwrap().total
+        price_cancelled_lines(&orders[0], &derby().event, &routes(), NOW).unwrap().total
     );
     fixture.import(orders).await;
     fixture.start("d1", "derby", &plans).await;

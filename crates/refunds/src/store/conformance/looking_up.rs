@@ -20,6 +20,7 @@ redress_testkit::conformance! {
     after_the_last_attempt_a_person_is_needed,
     a_hint_makes_an_attempt_due,
     a_hint_about_an_unknown_refund_changes_nothing,
+    a_providers_refund_leads_to_its_attempt_in_every_state,
     a_hint_leaves_held_attempts_to_their_holder,
 }
 
@@ -98,7 +99,7 @@ async fn a_look_up_that_shows_nothing_changes_only_when_to_ask_again(fixture: Fi
     let (refund, attempt) = sent(&fixture).await;
     fixture.learn(&attempt, Finding::AnswerLost { check: at(10) }, at(1)).await;
     let held = fixture.look_up("l1", 9, at(10)).await.pop().unwrap();
-    fixture.learn(&held, Finding::Inconclusive { check: at(20) }, at(11)).await;
+    fixture.learn(&held, Finding::Inconclusive { check: at(20), to_person: false }, at(11)).await;
     let held = fixture.look_up("l2", 9, at(20)).await.pop().unwrap();
     let before_window = Finding::Absent { past_window: false, check: at(30) };
     fixture.learn(&held, before_window, at(21)).await;
@@ -214,12 +215,37 @@ async fn a_hint_about_an_unknown_refund_changes_nothing(fixture: Fixture) {
     assert!(fixture.store.hint(STRIPE, "re_9", id, at(20)).await.unwrap());
     let held = fixture.look_up("l1", 9, at(20)).await.pop().unwrap();
     fixture.learn(&held, Finding::Succeeded { provider_refund: "re_9".to_owned() }, at(21)).await;
-    assert!(fixture.store.attempt_at_rest(STRIPE, "re_8", None).await.unwrap().is_none());
     assert!(!fixture.store.hint(STRIPE, "re_9", id, at(30)).await.unwrap(), "it is settled");
-    for (provider_refund, id) in [("re_9", None), ("", id)] {
-        let found = fixture.store.attempt_at_rest(STRIPE, provider_refund, id).await.unwrap();
-        assert_eq!(found.map(|attempt| attempt.state), Some(AttemptState::Succeeded));
+}
+
+async fn a_providers_refund_leads_to_its_attempt_in_every_state(fixture: Fixture) {
+    let by = async |provider: &str, refund: &str, id: Option<&str>| {
+        fixture.store.attempt_by_provider_refund(provider, refund, id).await.unwrap()
+    };
+    fixture.import([order("A1")]).await;
+    let refund = fixture.refund("A1", by_card(1000)).await;
+    let armed = &refund.attempts[0];
+    let id = Some(armed.id.as_str());
+    assert_eq!(by(STRIPE, "re_1", id).await.as_ref(), Some(armed));
+    assert_eq!(by(STRIPE, "", None).await, None, "an empty id is nobody's");
+    assert_eq!(by("adyen", "re_1", id).await, None);
+
+    let sent = fixture.send("w1", 1, at(0)).await.pop().unwrap();
+    assert_eq!(by(STRIPE, "re_1", id).await.as_ref(), Some(&sent));
+    fixture.learn(&sent, accepted(10), at(1)).await;
+    let held = fixture.look_up("l1", 9, at(10)).await.pop().unwrap();
+    fixture.learn(&held, Finding::Succeeded { provider_refund: "re_1".to_owned() }, at(11)).await;
+    for (provider_refund, id) in [("re_1", None), ("", id), ("re_8", id), ("re_1", Some("other"))] {
+        let found = by(STRIPE, provider_refund, id).await.unwrap();
+        assert_eq!((&found.id, found.state), (&armed.id, AttemptState::Succeeded));
     }
+
+    // Where the two ids lead to two attempts, the provider's own one counts.
+    fixture.refund("A1", by_card(100)).await;
+    let other = fixture.send("w2", 1, at(20)).await.pop().unwrap();
+    let found = by(STRIPE, "re_1", Some(other.id.as_str())).await.unwrap();
+    assert_eq!(found.id, armed.id);
+    assert_eq!(by(STRIPE, "re_8", None).await, None);
 }
 
 async fn a_hint_leaves_held_attempts_to_their_holder(fixture: Fixture) {

@@ -4,23 +4,32 @@
 //! to money, [`Fixture::assert_books`] has nothing to say afterwards.
 
 mod accepting;
+mod acting;
+mod adjusting;
+mod audit;
 mod disruptions;
+mod external;
 mod importing;
 mod isolation;
 mod items;
+mod ledger;
 mod looking_up;
+mod pinning;
 mod policies;
 mod reading;
 mod sending;
+mod tampering;
 mod tenders;
 mod walk;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use redress_core::clock::Timestamp;
-use redress_core::id::{Ids, OrderId, PaymentId, PolicyId, QuoteId, RefundId, TenantId};
+use redress_core::id::{
+    AuditRecordId, Ids, OrderId, PaymentId, PolicyId, QuoteId, RefundId, TenantId,
+};
 use redress_core::money::Currency;
 use redress_policy::Citation;
 use redress_store::{Database, DatabaseSettings, StoreError, migrate};
@@ -28,13 +37,16 @@ use redress_testkit::clock::START;
 use redress_testkit::ids;
 
 use super::{
-    Claim, CreateOutcome, ImportOutcome, ImportedOrder, OrderFilter, Page, RefundFilter,
-    RequestRecord, SCHEMA, SharedStore, open,
+    ActOutcome, Claim, CreateOutcome, Decision, ImportOutcome, ImportedOrder, NewRefund, Offer,
+    OrderFilter, Page, RefundFilter, RequestRecord, SCHEMA, SharedStore, open,
 };
-use crate::domain::attempt::{Attempt, AttemptState};
+use crate::domain::act::Action;
+use crate::domain::attempt::{Attempt, AttemptState, Reason};
+use crate::domain::audit::{AuditAction, AuditEntry};
 use crate::domain::fact::Fact;
 use crate::domain::order::{Order, Payment, Tender, tests};
-use crate::domain::quote::{Price, Quote, QuoteLine, TenderShare};
+use crate::domain::price::{Price, QuoteLine, TenderShare};
+use crate::domain::quote::Quote;
 use crate::domain::refund::{Refund, RefundTerms};
 use crate::domain::settle::{AttemptFinding, Finding};
 use crate::events;
@@ -107,23 +119,30 @@ fn imported(order: Order) -> ImportedOrder {
 fn price(lines: &[(&str, i64)], shares: &[(&str, &str, i64)]) -> Price {
     let line = |&(id, amount): &(&str, i64)| QuoteLine {
         line_id: id.to_owned(),
+        // These cases take lines apart by amount, not by unit.
+        units: 0,
         gross: amount,
         fee: 0,
         refund: amount,
+        tax: 0,
+        clawback: 0,
         rule: "early".to_owned(),
+        citation: None,
+        path: Vec::new(),
     };
     let share = |&(payment, provider, amount): &(&str, &str, i64)| TenderShare {
         payment: PaymentId::new(payment).unwrap(),
         provider: provider.to_owned(),
         payment_reference: format!("ref-{payment}"),
         amount,
-        connected: provider != "giftcard",
+        by_hand: (provider == "giftcard").then_some(Reason::NoConnector),
     };
     Price {
         currency: euro(),
         total: shares.iter().map(|(_, _, amount)| amount).sum(),
         lines: lines.iter().map(line).collect(),
         shares: shares.iter().map(share).collect(),
+        repriced: Vec::new(),
     }
 }
 
@@ -138,6 +157,21 @@ fn request(id: &str) -> RequestRecord {
         request_id: id.to_owned(),
         fingerprint: [7; 32],
         response: id.as_bytes().to_vec(),
+    }
+}
+
+/// An entry of the audit log about a refund.
+fn audit(action: AuditAction, refund: &Refund, id: &str) -> AuditEntry {
+    AuditEntry {
+        tenant: refund.tenant.clone(),
+        id: AuditRecordId::new(id).unwrap(),
+        actor: refund.requester.clone(),
+        roles: Vec::new(),
+        action,
+        resource: refund.id.resource_name(),
+        reason: String::new(),
+        details: BTreeMap::new(),
+        at: START,
     }
 }
 
@@ -181,10 +215,26 @@ async fn patiently<'a, T>(
     }
 }
 
+/// What a refund that accepts a quote is made of.
+fn terms(quote: &Quote) -> RefundTerms {
+    RefundTerms {
+        tenant: arena(),
+        order: quote.order.clone(),
+        customer: tests::order().customer,
+        disruption: None,
+        override_code: None,
+        needs_approval: quote.needs_approval,
+        legal_deadline: quote.legal_deadline,
+        expected_arrival: Some(at(30)),
+        requester: "agent-1".to_owned(),
+        traceparent: None,
+    }
+}
+
 impl Fixture {
     async fn import(&self, orders: impl IntoIterator<Item = Order>) -> Vec<ImportOutcome> {
         let orders: Vec<_> = orders.into_iter().map(imported).collect();
-        self.store.import_orders(&arena(), &orders, &*self.ids, START).await.unwrap()
+        self.store.import_orders(&arena(), &orders, None, &*self.ids, START).await.unwrap()
     }
 
     async fn order(&self, id: &str) -> Order {
@@ -209,6 +259,11 @@ impl Fixture {
             legal_deadline: at(9),
             expected_arrival: None,
             expires: at(5),
+            override_code: None,
+            evidence: Vec::new(),
+            uncertainties: Vec::new(),
+            once_for: Vec::new(),
+            needs_approval: false,
         };
         let request =
             RequestRecord { method: "RefundService/QuoteRefund", ..request(quote.id.as_str()) };
@@ -219,17 +274,7 @@ impl Fixture {
 
     /// The refund that accepts a quote; not stored.
     fn acceptance(&self, quote: &Quote) -> Refund {
-        let terms = RefundTerms {
-            tenant: arena(),
-            order: quote.order.clone(),
-            customer: tests::order().customer,
-            disruption: None,
-            legal_deadline: quote.legal_deadline,
-            expected_arrival: Some(at(30)),
-            requester: "agent-1".to_owned(),
-            traceparent: None,
-        };
-        Refund::new(terms, &quote.price, &*self.ids, START)
+        Refund::new(terms(quote), &quote.price, &*self.ids, START)
     }
 
     /// Accepts a quote under a request id.
@@ -239,8 +284,22 @@ impl Fixture {
         quote: &Quote,
         id: &str,
     ) -> Result<CreateOutcome, StoreError> {
-        let request = request(id);
-        patiently(|| self.store.create_refund(refund, &quote.id, &request, &*self.ids)).await
+        let new = [self.to_create(refund, quote, id)];
+        let outcomes = patiently(|| self.store.create_refunds(&new, &*self.ids)).await?;
+        let [outcome] = outcomes.try_into().unwrap();
+        Ok(outcome)
+    }
+
+    /// A refund that accepts a stored quote, to be created.
+    fn to_create(&self, refund: &Refund, quote: &Quote, request_id: &str) -> NewRefund {
+        NewRefund {
+            refund: refund.clone(),
+            offer: Offer::Stored(quote.id.clone()),
+            expected_refundable: None,
+            once_for: quote.once_for.clone(),
+            audit: audit(AuditAction::REFUND_CREATED, refund, &self.ids.next_id()),
+            request: request(request_id),
+        }
     }
 
     /// Quotes and accepts.
@@ -250,6 +309,55 @@ impl Fixture {
         let outcome = self.create(&refund, &quote, refund.id.as_str()).await.unwrap();
         assert_eq!(outcome, CreateOutcome::Created);
         refund
+    }
+
+    /// Runs a statement past the store.
+    async fn execute(&self, sql: &'static str) -> Result<(), StoreError> {
+        match &self.database {
+            Database::Sqlite(sqlite) => {
+                let mut tx = sqlite.begin().await?;
+                sqlx::query(sql).execute(&mut *tx).await?;
+                sqlite.commit(tx).await
+            }
+            Database::Postgres(postgres) => {
+                sqlx::query(sql).execute(&postgres.pool).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Carries a decision about a refund out, which must be allowed.
+    async fn decide(&self, id: &RefundId, action: &Action, actor: &str) -> Refund {
+        match self.try_deciding(id, action, actor, None).await {
+            Ok(ActOutcome::Done(refund)) => *refund,
+            outcome => panic!("{action:?} by {actor}: {outcome:?}"),
+        }
+    }
+
+    /// Tries a decision about a refund, under a request id of its own.
+    async fn try_deciding(
+        &self,
+        id: &RefundId,
+        action: &Action,
+        actor: &str,
+        expected_version: Option<i64>,
+    ) -> Result<ActOutcome, StoreError> {
+        let (audit_id, request_id) = (self.ids.next_id(), self.ids.next_id());
+        let decision = Decision {
+            action,
+            actor,
+            expected_version,
+            audit: &|refund| AuditEntry {
+                actor: actor.to_owned(),
+                ..audit(action.audit_action(), refund, &audit_id)
+            },
+            record: &|refund| RequestRecord {
+                response: refund.state.as_str().as_bytes().to_vec(),
+                ..request(&request_id)
+            },
+        };
+        let tenant = arena();
+        patiently(|| Box::pin(self.store.act(&tenant, id, &decision, &*self.ids, START))).await
     }
 
     async fn read(&self, id: &RefundId) -> Refund {
@@ -324,7 +432,11 @@ impl Fixture {
                 assert_eq!(counters, counted.remove(&key).unwrap_or_default(), "{key:?}");
                 assert_eq!(payment.is_overdrawn(), payment.counters.overdrawn, "{key:?}");
             }
-            assert!(order.lines.iter().all(|line| (0..=line.gross).contains(&line.committed)));
+            for line in &order.lines {
+                assert!(line.committed >= 0 && line.committed_units >= 0, "{line:?}");
+                assert!((0..=line.committed).contains(&line.refunding), "{line:?}");
+                assert_eq!(line.excess().is_some(), line.over_refunded, "{line:?}");
+            }
         }
         assert_eq!(counted, HashMap::new(), "attempts draw on payments that are not there");
     }

@@ -1,13 +1,15 @@
 //! Policies are versioned: a change is a new version, and the one in force depends on the instant.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use redress_core::clock::Timestamp;
-use redress_core::id::PolicyId;
+use redress_core::id::{AuditRecordId, PolicyId};
 use redress_policy::{Citation, Policy, Tier};
 
 use super::{Fixture, arena, at, open_fixture};
-use crate::store::Page;
+use crate::domain::audit::{AuditAction, AuditEntry};
+use crate::store::{AppliedPolicy, Page};
 
 redress_testkit::conformance! {
     open = open_fixture;
@@ -20,26 +22,47 @@ redress_testkit::conformance! {
     concurrent_changes_get_versions_of_their_own,
 }
 
-fn policy(id: &str, effective: Timestamp, fee_basis_points: u16) -> Policy {
+pub(super) fn policy(id: &str, effective: Timestamp, fee_basis_points: u16) -> Policy {
+    let citation = Citation { title: "Terms, section 7".to_owned(), uri: String::new() };
     Policy {
-        id: PolicyId::new(id).unwrap(),
-        version: 0,
-        display_name: "Standard".to_owned(),
         effective,
-        tiers: vec![Tier { rule: "early".to_owned(), notice_hours: 48, fee_basis_points }],
-        refunds_fees: false,
-        citation: Citation { title: "Terms, section 7".to_owned(), uri: String::new() },
-        pay_within_days: 14,
+        tiers: vec![Tier::hours("early", 48, fee_basis_points)],
+        ..Policy::new(PolicyId::new(id).unwrap(), "Standard", citation)
+    }
+}
+
+/// An entry of the audit log about a policy.
+pub(super) fn audit(policy: &Policy) -> AuditEntry {
+    AuditEntry {
+        tenant: arena(),
+        id: AuditRecordId::new(format!("{}-{}", policy.id, policy.version)).unwrap(),
+        actor: "shop".to_owned(),
+        roles: Vec::new(),
+        action: AuditAction::POLICY_APPLIED,
+        resource: policy.id.resource_name(),
+        reason: String::new(),
+        details: BTreeMap::from([("version".to_owned(), policy.version.to_string())]),
+        at: at(0),
     }
 }
 
 impl Fixture {
-    async fn apply(&self, policy: Policy) -> Policy {
-        self.store.apply_policy(&arena(), policy, at(0)).await.unwrap()
+    pub(super) async fn apply(&self, policy: Policy) -> Policy {
+        let applied = AppliedPolicy { policy, source: "the file".to_owned() };
+        let stored = self.store.apply_policy(&arena(), applied, &audit, at(0)).await.unwrap();
+        assert_eq!(stored.source, "the file");
+        stored.policy
     }
 
     async fn newest(&self, id: &str) -> Option<Policy> {
-        self.store.policy(&arena(), &PolicyId::new(id).unwrap()).await.unwrap()
+        let id = PolicyId::new(id).unwrap();
+        let stored = self.store.policy(&arena(), &id).await.unwrap()?;
+        assert_eq!(stored.source, "the file");
+        let version = stored.policy.version;
+        let by_version = self.store.policy_version(&arena(), &id, version).await.unwrap();
+        assert_eq!(by_version.as_ref(), Some(&stored.policy));
+        assert_eq!(self.store.policy_version(&arena(), &id, version + 1).await.unwrap(), None);
+        Some(stored.policy)
     }
 
     async fn version_at(&self, instant: Timestamp) -> Option<i64> {
@@ -56,6 +79,9 @@ async fn each_change_is_a_new_version(fixture: Fixture) {
         assert_eq!(stored, Policy { version, ..policy("standard", at(0), fee) });
         assert_eq!(fixture.newest("standard").await, Some(stored));
     }
+    let entries = fixture.store.audit_of(&arena(), "policies/standard").await.unwrap();
+    let versions: Vec<_> = entries.iter().map(|entry| entry.details["version"].as_str()).collect();
+    assert_eq!(versions, ["1", "2"], "who changed the rules, and when");
 }
 
 async fn an_identical_policy_changes_nothing(fixture: Fixture) {
@@ -105,8 +131,9 @@ async fn policies_are_listed_by_id_in_their_newest_version(fixture: Fixture) {
         fixture.store.list_policies(&arena(), &page).await.unwrap()
     };
     let first = list(2, None).await;
-    let ids = |rows: &[Policy]| -> Vec<(String, i64)> {
-        rows.iter().map(|policy| (policy.id.to_string(), policy.version)).collect()
+    let ids = |rows: &[AppliedPolicy]| -> Vec<(String, i64)> {
+        let id = |row: &AppliedPolicy| (row.policy.id.to_string(), row.policy.version);
+        rows.iter().map(id).collect()
     };
     assert_eq!(ids(&first.rows), [("A1".to_owned(), 1), ("a-1".to_owned(), 1)]);
     assert_eq!((first.more, first.total), (true, Some(4)));

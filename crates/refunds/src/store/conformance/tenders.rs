@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{Fixture, LEASE, announced, arena, at, found, open_fixture, paid, price, split_order};
+use crate::domain::act::{Action, Outcome};
 use crate::domain::attempt::{Attempt, Reason};
 use crate::domain::fact::Fact;
 use crate::domain::order::Tender;
-use crate::domain::quote::Price;
+use crate::domain::price::Price;
 use crate::domain::refund::{Refund, RefundState};
 use crate::domain::settle::Finding;
 use crate::store::Claim;
@@ -93,14 +94,21 @@ async fn the_connected_part_is_paid_beside_one_that_a_person_pays(fixture: Fixtu
     fixture.import([split_order("A1", ("giftcard", Tender::GiftCard))]).await;
     let refund = fixture.refund("A1", both(2000, "giftcard")).await;
     assert_eq!(refund.state, RefundState::Queued);
-    assert_eq!(counters(&fixture).await, [(1000, 0), (0, 0)]);
+    assert_eq!(counters(&fixture).await, [(1000, 0), (1000, 0)], "a person needs it as well");
     assert_eq!(claim(&fixture, "giftcard", "w1").await, []);
     let attempt = claim(&fixture, "stripe", "w1").await.pop().unwrap();
     fixture.learn(&attempt, Finding::Succeeded { provider_refund: "re_1".to_owned() }, at(1)).await;
     let stored = fixture.read(&refund.id).await;
     assert_eq!((stored.state, stored.issued), (RefundState::Attention, 1000));
     assert_eq!(stored.reason, Some(Reason::NoConnector));
-    assert_eq!(counters(&fixture).await, [(0, 1000), (0, 0)]);
+    assert_eq!(counters(&fixture).await, [(0, 1000), (1000, 0)]);
+    let by_hand = stored.attempts.into_iter().find(|a| a.provider == "giftcard").unwrap();
+    let outcome = Outcome::Paid { reference: "TX-1".to_owned() };
+    let resolve = Action::Resolve { attempt: by_hand.id, outcome };
+    let resolved = fixture.decide(&refund.id, &resolve, "agent-2").await;
+    assert_eq!((resolved.state, resolved.issued), (RefundState::Succeeded, 2000));
+    assert_eq!(counters(&fixture).await, [(0, 1000), (0, 1000)]);
+    fixture.assert_books().await;
 }
 
 async fn several_refunds_settle_in_one_batch(fixture: Fixture) {

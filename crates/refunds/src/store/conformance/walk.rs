@@ -182,7 +182,7 @@ impl Walk {
             5 => Finding::AnswerLost { check },
             6 => Finding::Absent { past_window: true, check },
             7 => Finding::Absent { past_window: false, check },
-            _ => Finding::Inconclusive { check },
+            _ => Finding::Inconclusive { check, to_person: false },
         }
     }
 

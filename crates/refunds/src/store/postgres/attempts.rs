@@ -111,15 +111,7 @@ pub(super) async fn settle(
     let (tenants, ids_of_refunds): (Vec<&str>, Vec<&str>) = keys.iter().copied().unzip();
     lock_refunds(&mut tx, &tenants, &ids_of_refunds).await?;
     // A look-up may be taking over an attempt whose lease has run out: who comes second sees it.
-    sqlx::query(
-        "SELECT 1 FROM attempts a
-         WHERE (a.tenant, a.refund_id) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))
-         ORDER BY a.attempt_id FOR NO KEY UPDATE",
-    )
-    .bind(&tenants)
-    .bind(&ids_of_refunds)
-    .execute(&mut *tx)
-    .await?;
+    lock_attempts(&mut tx, &tenants, &ids_of_refunds).await?;
     let held = refunds::load(&mut tx, &keys).await?;
     let mut changes = Changes::default();
     let applied = changes.settle(held, findings, ids, now);
@@ -130,7 +122,7 @@ pub(super) async fn settle(
 }
 
 /// Locks refunds until the end of the transaction, in the order of their keys.
-async fn lock_refunds(
+pub(super) async fn lock_refunds(
     conn: &mut PgConnection,
     tenants: &[&str],
     refunds: &[&str],
@@ -139,6 +131,24 @@ async fn lock_refunds(
         "SELECT 1 FROM refunds r
          WHERE (r.tenant, r.refund_id) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))
          ORDER BY r.refund_id FOR NO KEY UPDATE",
+    )
+    .bind(tenants)
+    .bind(refunds)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Locks the attempts of refunds until the end of the transaction, in the order of their keys.
+pub(super) async fn lock_attempts(
+    conn: &mut PgConnection,
+    tenants: &[&str],
+    refunds: &[&str],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "SELECT 1 FROM attempts a
+         WHERE (a.tenant, a.refund_id) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))
+         ORDER BY a.attempt_id FOR NO KEY UPDATE",
     )
     .bind(tenants)
     .bind(refunds)
@@ -192,7 +202,7 @@ pub(super) async fn hint(
     Ok(hinted.rows_affected() > 0)
 }
 
-pub(super) async fn at_rest(
+pub(super) async fn by_provider_refund(
     database: &PostgresDatabase,
     provider: &str,
     provider_refund: &str,
@@ -203,9 +213,9 @@ pub(super) async fn at_rest(
                 payment_reference, currency, amount, state, reason, provider_refund, claim, due,
                 sent, absences, delays, updated
          FROM attempts
-         WHERE provider = $1 AND state IN ('SUCCEEDED', 'FAILED')
+         WHERE provider = $1
            AND ((provider_refund <> '' AND provider_refund = $2) OR attempt_id = $3)
-         ORDER BY attempt_id LIMIT 1",
+         ORDER BY provider_refund = $2 DESC, attempt_id LIMIT 1",
     )
     .bind(provider)
     .bind(provider_refund)

@@ -5,24 +5,33 @@
 //! other; a claim waits for nobody. What is put together from several reads is read in a snapshot.
 
 mod attempts;
+mod creating;
 mod disruptions;
+mod external;
+mod import;
+mod ledger;
 mod orders;
 mod policies;
 mod refunds;
 mod write;
 
+#[cfg(test)]
+pub(super) use ledger::insert_audit;
+
 use async_trait::async_trait;
 use redress_core::clock::Timestamp;
 use redress_core::id::{
-    DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
+    CustomerId, DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
 };
 use redress_policy::Policy;
 use redress_store::{PostgresDatabase, PostgresTx, StoreError};
 use sqlx::migrate::Migrator;
 
 use super::{
-    Claim, CreateOutcome, DisruptionFilter, ImportOutcome, ImportedOrder, ItemTerms, ItemTotals,
-    Listed, OrderFilter, Page, RefundFilter, RefundStore, RequestRecord, StoredReply,
+    ActOutcome, AmbiguousRefund, AppliedPolicy, AuditOf, Claim, CreateOutcome, Decision,
+    DisruptionFilter, ImportOutcome, ImportedOrder, ItemTerms, ItemTotals, Listed, NewRefund,
+    OrderFilter, Page, PaymentAt, RefundFilter, RefundStore, RequestRecord, StoredQuote,
+    StoredReply,
 };
 use crate::domain::attempt::Attempt;
 use crate::domain::disruption::{Disruption, DisruptionEvent, Item, ItemPlan, ItemState};
@@ -51,7 +60,7 @@ impl PostgresStore {
 /// Begins a transaction that only reads and sees one instant throughout: what is put together from
 /// several statements must fit together.
 async fn snapshot(database: &PostgresDatabase) -> Result<PostgresTx, StoreError> {
-    Ok(database.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+    database.snapshot().await
 }
 
 /// Cuts a list that was read one row too far.
@@ -68,10 +77,11 @@ impl RefundStore for PostgresStore {
         &self,
         tenant: &TenantId,
         orders: &[ImportedOrder],
+        default_policy: Option<&PolicyId>,
         ids: &dyn IdSource,
         now: Timestamp,
     ) -> Result<Vec<ImportOutcome>, StoreError> {
-        orders::import(&self.database, tenant, orders, ids, now).await
+        import::import(&self.database, tenant, orders, default_policy, ids, now).await
     }
 
     async fn orders(&self, tenant: &TenantId, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {
@@ -98,14 +108,28 @@ impl RefundStore for PostgresStore {
     async fn apply_policy(
         &self,
         tenant: &TenantId,
-        policy: Policy,
+        policy: AppliedPolicy,
+        audit: AuditOf<'_, Policy>,
         now: Timestamp,
-    ) -> Result<Policy, StoreError> {
-        policies::apply(&self.database, tenant, policy, now).await
+    ) -> Result<AppliedPolicy, StoreError> {
+        policies::apply(&self.database, tenant, policy, audit, now).await
     }
 
-    async fn policy(&self, tenant: &TenantId, id: &PolicyId) -> Result<Option<Policy>, StoreError> {
+    async fn policy(
+        &self,
+        tenant: &TenantId,
+        id: &PolicyId,
+    ) -> Result<Option<AppliedPolicy>, StoreError> {
         policies::newest(&mut *self.database.pool.acquire().await?, tenant, id).await
+    }
+
+    async fn policy_version(
+        &self,
+        tenant: &TenantId,
+        id: &PolicyId,
+        version: i64,
+    ) -> Result<Option<Policy>, StoreError> {
+        policies::version(&self.database, tenant, id, version).await
     }
 
     async fn policy_in_force(
@@ -121,7 +145,7 @@ impl RefundStore for PostgresStore {
         &self,
         tenant: &TenantId,
         page: &Page,
-    ) -> Result<Listed<Policy>, StoreError> {
+    ) -> Result<Listed<AppliedPolicy>, StoreError> {
         policies::list(&self.database, tenant, page).await
     }
 
@@ -148,18 +172,63 @@ impl RefundStore for PostgresStore {
         &self,
         tenant: &TenantId,
         id: &QuoteId,
-    ) -> Result<Option<(Quote, Option<RefundId>)>, StoreError> {
+    ) -> Result<Option<StoredQuote>, StoreError> {
         refunds::quote(&self.database, tenant, id).await
     }
 
-    async fn create_refund(
+    async fn create_refunds(
+        &self,
+        refunds: &[NewRefund],
+        ids: &dyn IdSource,
+    ) -> Result<Vec<CreateOutcome>, StoreError> {
+        creating::create(&self.database, refunds, ids).await
+    }
+
+    async fn act(
+        &self,
+        tenant: &TenantId,
+        id: &RefundId,
+        decision: &Decision<'_>,
+        ids: &dyn IdSource,
+        now: Timestamp,
+    ) -> Result<ActOutcome, StoreError> {
+        creating::act(&self.database, tenant, id, decision, ids, now).await
+    }
+
+    async fn buyer_refunds(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        events: &[EventId],
+    ) -> Result<Vec<(EventId, i64)>, StoreError> {
+        creating::buyer_refunds(&self.database, tenant, customer, events).await
+    }
+
+    async fn payments_at(
+        &self,
+        provider: &str,
+        reference: &str,
+        limit: i64,
+    ) -> Result<Vec<PaymentAt>, StoreError> {
+        external::payments_at(&self.database, provider, reference, limit).await
+    }
+
+    async fn record_external(
         &self,
         refund: &Refund,
-        quote: &QuoteId,
-        request: &RequestRecord,
         ids: &dyn IdSource,
-    ) -> Result<CreateOutcome, StoreError> {
-        refunds::create(&self.database, refund, quote, request, ids).await
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        external::record(&self.database, refund, ids, now).await
+    }
+
+    async fn announce_ambiguous(
+        &self,
+        ambiguous: &AmbiguousRefund,
+        ids: &dyn IdSource,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        external::announce_ambiguous(&self.database, ambiguous, ids, now).await
     }
 
     async fn refund(&self, tenant: &TenantId, id: &RefundId) -> Result<Option<Refund>, StoreError> {
@@ -202,13 +271,13 @@ impl RefundStore for PostgresStore {
         attempts::hint(&self.database, provider, provider_refund, attempt, now).await
     }
 
-    async fn attempt_at_rest(
+    async fn attempt_by_provider_refund(
         &self,
         provider: &str,
         provider_refund: &str,
         attempt: Option<&str>,
     ) -> Result<Option<Attempt>, StoreError> {
-        attempts::at_rest(&self.database, provider, provider_refund, attempt).await
+        attempts::by_provider_refund(&self.database, provider, provider_refund, attempt).await
     }
 
     async fn next_due(&self, provider: &str) -> Result<Option<Timestamp>, StoreError> {

@@ -1,14 +1,17 @@
 //! Writing what a transaction has decided, set by set, on PostgreSQL.
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{IdSource, TenantId};
+use redress_core::id::{IdSource, RefundId, TenantId};
+use redress_policy::OverrideCode;
 use redress_store::{StoreError, idempotency, outbox};
 use sqlx::PgConnection;
 
-use super::super::RequestRecord;
 use super::super::changes::Changes;
 use super::super::rows::encode;
+use super::super::{RequestRecord, records};
+use super::{ledger, orders};
 use crate::domain::attempt::{Attempt, Reason};
+use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::events;
 
@@ -26,9 +29,14 @@ pub(super) async fn write(
     update_refunds(conn, &changes.refunds).await?;
     update_attempts(conn, &changes.attempts).await?;
     add_to_counters(conn, changes).await?;
-    commit_lines(conn, changes).await?;
+    add_to_lines(conn, changes).await?;
     insert_postings(conn, changes, now).await?;
     update_items(conn, changes).await?;
+    write_buyer_uses(conn, changes).await?;
+    write_quotes(conn, changes, now).await?;
+    ledger::insert_audit(conn, &changes.audit).await?;
+    let requests = records(&changes.requests, now);
+    idempotency::insert_postgres(conn, &requests).await?;
     let events = events::encode_all(&changes.facts, ids, now);
     outbox::append_postgres(conn, &events).await
 }
@@ -40,15 +48,7 @@ pub(super) async fn record_request(
     request: &RequestRecord,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let record = idempotency::IdempotencyRecord {
-        tenant: tenant.clone(),
-        method: request.method.to_owned(),
-        request_id: request.request_id.clone(),
-        fingerprint: request.fingerprint.to_vec(),
-        response: request.response.clone(),
-        created: now,
-    };
-    idempotency::insert_postgres(conn, &record).await
+    idempotency::insert_postgres(conn, &[request.record(tenant, now)]).await
 }
 
 /// One column of a set of rows.
@@ -61,14 +61,16 @@ async fn insert_refunds(conn: &mut PgConnection, refunds: &[Refund]) -> Result<(
         return Ok(());
     }
     let lines = refunds.iter().map(|r| encode(&r.lines)).collect::<Result<Vec<_>, _>>()?;
+    let repriced = refunds.iter().map(|r| encode(&r.repriced)).collect::<Result<Vec<_>, _>>()?;
     sqlx::query(
         "INSERT INTO refunds (tenant, refund_id, order_id, customer, disruption_id, event_id,
              state, currency, requested, issued, lines, legal_deadline, expected_arrival, reason,
-             requester, traceparent, version, created, updated)
+             requester, traceparent, version, created, updated, origin, repriced, override_code,
+             approver)
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
              $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bytea[],
              $12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::bigint[],
-             $18::bigint[], $19::bigint[])",
+             $18::bigint[], $19::bigint[], $20::text[], $21::bytea[], $22::text[], $23::text[])",
     )
     .bind(column(refunds, |r| r.tenant.as_str()))
     .bind(column(refunds, |r| r.id.as_str()))
@@ -89,6 +91,10 @@ async fn insert_refunds(conn: &mut PgConnection, refunds: &[Refund]) -> Result<(
     .bind(column(refunds, |r| r.version))
     .bind(column(refunds, |r| r.created.0))
     .bind(column(refunds, |r| r.updated.0))
+    .bind(column(refunds, |r| r.origin.as_str()))
+    .bind(repriced)
+    .bind(column(refunds, |r| r.override_code.map(OverrideCode::as_str)))
+    .bind(column(refunds, |r| r.approver.as_deref()))
     .execute(conn)
     .await?;
     Ok(())
@@ -167,9 +173,10 @@ async fn update_refunds(conn: &mut PgConnection, refunds: &[Refund]) -> Result<(
     }
     sqlx::query(
         "UPDATE refunds SET state = v.state, issued = v.issued, reason = v.reason,
-             version = v.version, updated = v.updated
+             version = v.version, updated = v.updated, approver = v.approver
          FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[],
-             $7::bigint[]) AS v (tenant, refund_id, state, issued, reason, version, updated)
+             $7::bigint[], $8::text[])
+             AS v (tenant, refund_id, state, issued, reason, version, updated, approver)
          WHERE refunds.tenant = v.tenant AND refunds.refund_id = v.refund_id",
     )
     .bind(column(refunds, |r| r.tenant.as_str()))
@@ -179,6 +186,7 @@ async fn update_refunds(conn: &mut PgConnection, refunds: &[Refund]) -> Result<(
     .bind(column(refunds, |r| r.reason.map(Reason::code)))
     .bind(column(refunds, |r| r.version))
     .bind(column(refunds, |r| r.updated.0))
+    .bind(column(refunds, |r| r.approver.as_deref()))
     .execute(conn)
     .await?;
     Ok(())
@@ -215,25 +223,118 @@ async fn add_to_counters(conn: &mut PgConnection, changes: &Changes) -> Result<(
     Ok(())
 }
 
-async fn commit_lines(conn: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+async fn add_to_lines(conn: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     let rows = &changes.lines;
     if rows.is_empty() {
         return Ok(());
     }
+    // Summed first: two refunds of one set may take of one line. The mark is only ever lifted here.
     sqlx::query(
-        "UPDATE order_lines SET committed = committed + v.amount
-         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[])
-             AS v (tenant, order_id, line_id, amount)
+        "UPDATE order_lines SET committed = order_lines.committed + v.committed,
+             refunding = order_lines.refunding + v.refunding,
+             committed_units = order_lines.committed_units + v.units,
+             repriced = order_lines.repriced + v.repriced,
+             over_refunded = order_lines.over_refunded
+                 AND (order_lines.committed + v.committed
+                          > order_lines.gross + order_lines.repriced + v.repriced
+                      OR order_lines.committed_units + v.units > order_lines.units)
+         FROM (SELECT tenant, order_id, line_id, sum(committed)::bigint AS committed,
+                      sum(refunding)::bigint AS refunding, sum(units)::bigint AS units,
+                      sum(repriced)::bigint AS repriced
+               FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[],
+                   $6::bigint[], $7::bigint[])
+                   AS u (tenant, order_id, line_id, committed, refunding, units, repriced)
+               GROUP BY tenant, order_id, line_id) v
          WHERE order_lines.tenant = v.tenant AND order_lines.order_id = v.order_id
            AND order_lines.line_id = v.line_id",
     )
     .bind(column(rows, |row| row.tenant.as_str()))
     .bind(column(rows, |row| row.order.as_str()))
-    .bind(column(rows, |row| row.line.as_str()))
-    .bind(column(rows, |row| row.amount))
+    .bind(column(rows, |row| row.change.line_id.as_str()))
+    .bind(column(rows, |row| row.change.committed))
+    .bind(column(rows, |row| row.change.refunding))
+    .bind(column(rows, |row| row.change.units))
+    .bind(column(rows, |row| row.change.repriced))
     .execute(conn)
     .await?;
     Ok(())
+}
+
+async fn write_buyer_uses(conn: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    let freed = &changes.freed_buyers;
+    if !freed.is_empty() {
+        sqlx::query(
+            "DELETE FROM buyer_refunds
+             WHERE (tenant, refund_id) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))",
+        )
+        .bind(column(freed, |(tenant, _)| tenant.as_str()))
+        .bind(column(freed, |(_, refund)| refund.as_str()))
+        .execute(&mut *conn)
+        .await?;
+    }
+    let used = &changes.buyer_uses;
+    if !used.is_empty() {
+        sqlx::query(
+            "INSERT INTO buyer_refunds (tenant, customer, event_id, refund_id)
+             SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[])",
+        )
+        .bind(column(used, |row| row.tenant.as_str()))
+        .bind(column(used, |row| row.customer.as_str()))
+        .bind(column(used, |row| row.event.as_str()))
+        .bind(column(used, |row| row.refund.as_str()))
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Marks stored quotes as accepted, and stores those that are accepted as they are made.
+async fn write_quotes(
+    conn: &mut PgConnection,
+    changes: &Changes,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let accepted = &changes.accepted;
+    if !accepted.is_empty() {
+        sqlx::query(
+            "UPDATE quotes SET refund_id = v.refund_id
+             FROM UNNEST($1::text[], $2::text[], $3::text[]) AS v (tenant, quote_id, refund_id)
+             WHERE quotes.tenant = v.tenant AND quotes.quote_id = v.quote_id",
+        )
+        .bind(column(accepted, |(tenant, _, _)| tenant.as_str()))
+        .bind(column(accepted, |(_, quote, _)| quote.as_str()))
+        .bind(column(accepted, |(_, _, refund)| refund.as_str()))
+        .execute(&mut *conn)
+        .await?;
+    }
+    for (tenant, quote, refund) in &changes.quotes {
+        insert_quote(conn, tenant, quote, Some(refund), now).await?;
+    }
+    Ok(())
+}
+
+/// Stores a quote and pins its order to the policy version, unless it is pinned.
+pub(super) async fn insert_quote(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    quote: &Quote,
+    refund: Option<&RefundId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO quotes (tenant, quote_id, order_id, body, expires, refund_id, created)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(tenant.as_str())
+    .bind(quote.id.as_str())
+    .bind(quote.order.as_str())
+    .bind(encode(quote)?)
+    .bind(quote.expires.0)
+    .bind(refund.map(RefundId::as_str))
+    .bind(now.0)
+    .execute(&mut *conn)
+    .await?;
+    orders::pin(conn, tenant, &quote.order, &quote.policy, quote.policy_version).await
 }
 
 async fn insert_postings(

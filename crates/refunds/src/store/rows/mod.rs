@@ -4,6 +4,7 @@
 //! it is never replaced by a default.
 
 mod disruptions;
+mod ledger;
 mod orders;
 mod refunds;
 
@@ -15,10 +16,17 @@ use serde::de::DeserializeOwned;
 use crate::domain::quote::Quote;
 
 pub(super) use disruptions::{DisruptionRow, ItemRow, ItemTotalsRow, PendingItemRow, plan_from};
-pub(super) use orders::{
-    KnownOrderRow, LineRow, OrderRow, PaymentRow, assemble_orders, line_kind, order_state, tender,
+pub(super) use ledger::{
+    AuditRow, BalanceRow, HeadRow, LinkedRow, PostingRow, WaitingRow, head_from, roles_of,
+    sums_from, tally_from,
 };
-pub(super) use refunds::{AttemptRow, RefundRow, SumsRow, assemble_refunds, attempts_from};
+pub(super) use orders::{
+    ElsewhereRow, KnownOrderRow, LineRow, OrderRow, PaymentRow, PolicyVersionRow, assemble_orders,
+    line_kind, order_state,
+};
+pub(super) use refunds::{
+    AttemptRow, PaymentAtRow, QuoteRow, RefundRow, SumsRow, assemble_refunds, attempts_from,
+};
 
 /// Reads a stored text back, or reports the place.
 fn read<T>(

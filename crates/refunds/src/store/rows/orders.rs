@@ -9,9 +9,10 @@ use redress_core::id::{CustomerId, EventId, OrderId, PaymentId};
 use redress_policy::LineKind;
 use redress_store::StoreError;
 
-use super::read;
+use super::super::importing::Pin;
+use super::{decode, read};
 use crate::domain::order::{
-    Contact, Order, OrderLine, OrderState, Payment, PaymentCounters, Tender,
+    Contact, Elsewhere, Order, OrderLine, OrderState, Payment, PaymentCounters, Tender,
 };
 
 pub(in crate::store) const fn order_state(state: OrderState) -> &'static str {
@@ -25,30 +26,34 @@ fn parse_order_state(name: &str) -> Option<OrderState> {
     [OrderState::Placed, OrderState::Cancelled].into_iter().find(|s| order_state(*s) == name)
 }
 
-pub(in crate::store) const fn tender(tender: Tender) -> &'static str {
-    match tender {
-        Tender::Card => "CARD",
-        Tender::Wallet => "WALLET",
-        Tender::GiftCard => "GIFT_CARD",
-        Tender::BankTransfer => "BANK_TRANSFER",
-    }
-}
-
-fn parse_tender(name: &str) -> Option<Tender> {
-    [Tender::Card, Tender::Wallet, Tender::GiftCard, Tender::BankTransfer]
-        .into_iter()
-        .find(|known| tender(*known) == name)
-}
-
 pub(in crate::store) const fn line_kind(kind: LineKind) -> &'static str {
     match kind {
         LineKind::Ticket => "TICKET",
+        LineKind::Seat => "SEAT",
+        LineKind::FlightLeg => "FLIGHT_LEG",
+        LineKind::RailLeg => "RAIL_LEG",
+        LineKind::HotelNight => "HOTEL_NIGHT",
+        LineKind::Package => "PACKAGE",
+        LineKind::Ancillary => "ANCILLARY",
         LineKind::Fee => "FEE",
+        LineKind::Tax => "TAX",
     }
 }
 
 fn parse_line_kind(name: &str) -> Option<LineKind> {
-    [LineKind::Ticket, LineKind::Fee].into_iter().find(|kind| line_kind(*kind) == name)
+    [
+        LineKind::Ticket,
+        LineKind::Seat,
+        LineKind::FlightLeg,
+        LineKind::RailLeg,
+        LineKind::HotelNight,
+        LineKind::Package,
+        LineKind::Ancillary,
+        LineKind::Fee,
+        LineKind::Tax,
+    ]
+    .into_iter()
+    .find(|kind| line_kind(*kind) == name)
 }
 
 #[derive(sqlx::FromRow)]
@@ -62,6 +67,11 @@ pub(in crate::store) struct OrderRow {
     pub purchase_time: i64,
     pub state: String,
     pub policy: Option<String>,
+    pub pinned_policy: Option<String>,
+    pub policy_version: Option<i64>,
+    pub sales_channel: String,
+    pub travellers: String,
+    pub discounts: String,
     pub currency: String,
     pub total: i64,
 }
@@ -75,9 +85,20 @@ pub(in crate::store) struct LineRow {
     pub title: String,
     pub event_start: i64,
     pub event_time_zone: String,
+    pub event_end: Option<i64>,
+    pub place: String,
+    pub trip: Option<String>,
+    pub units: i64,
     pub gross: i64,
     pub tax: i64,
+    pub discount: i64,
+    pub discount_id: Option<String>,
+    pub traveller_ids: String,
     pub committed: i64,
+    pub committed_units: i64,
+    pub refunding: i64,
+    pub repriced: i64,
+    pub over_refunded: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -88,21 +109,65 @@ pub(in crate::store) struct PaymentRow {
     pub provider: String,
     pub provider_reference: String,
     pub captured: i64,
+    pub points: i64,
+    pub elsewhere_reported: i64,
     pub refunded_elsewhere: i64,
     pub reserved: i64,
     pub refunded: i64,
+    pub external: i64,
     pub disputed: i64,
     pub overdrawn: bool,
     pub capture_time: i64,
 }
 
 /// What an import needs to know of an order that is stored.
-#[derive(sqlx::FromRow)]
+#[derive(Debug, sqlx::FromRow)]
 pub(in crate::store) struct KnownOrderRow {
     pub order_id: String,
     pub source_version: i64,
     pub digest: Vec<u8>,
     pub currency: String,
+    pub policy: Option<String>,
+    pub pinned_policy: Option<String>,
+    pub policy_version: Option<i64>,
+}
+
+impl KnownOrderRow {
+    /// The policy and version that it was sold under, once known.
+    pub(in crate::store) fn pin(&self) -> Option<Pin> {
+        let (policy, version) = (self.pinned_policy.clone()?, self.policy_version?);
+        Some(Pin { policy, version })
+    }
+}
+
+/// What a payment has of money given back past Redress, before an import.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct ElsewhereRow {
+    order_id: String,
+    payment_id: String,
+    elsewhere_reported: i64,
+    refunded_elsewhere: i64,
+    external: i64,
+}
+
+impl ElsewhereRow {
+    /// The counts, by order and payment.
+    pub(in crate::store) fn into_entry(self) -> ((String, String), Elsewhere) {
+        let counts = Elsewhere {
+            reported: self.elsewhere_reported,
+            effective: self.refunded_elsewhere,
+            external: self.external,
+        };
+        ((self.order_id, self.payment_id), counts)
+    }
+}
+
+/// When a version of a policy takes effect.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct PolicyVersionRow {
+    pub policy_id: String,
+    pub version: i64,
+    pub effective: i64,
 }
 
 /// Joins orders with their lines and payments, which come in their stored order.
@@ -138,7 +203,7 @@ impl OrderRow {
         payments: Vec<Payment>,
     ) -> Result<Order, StoreError> {
         let key = self.order_id.clone();
-        let policy = match self.policy {
+        let policy = match self.pinned_policy.or(self.policy) {
             None => None,
             Some(id) => Some(read(id.try_into().ok(), "orders", "policy", &key)?),
         };
@@ -154,6 +219,10 @@ impl OrderRow {
             purchase_time: Timestamp(self.purchase_time),
             state: read(parse_order_state(&self.state), "orders", "state", &key)?,
             policy,
+            policy_version: self.policy_version,
+            sales_channel: self.sales_channel,
+            travellers: decode(self.travellers.as_bytes(), "orders", "travellers", &key)?,
+            discounts: decode(self.discounts.as_bytes(), "orders", "discounts", &key)?,
             currency: read(self.currency.parse().ok(), "orders", "currency", &key)?,
             total: self.total,
             lines,
@@ -172,9 +241,25 @@ impl LineRow {
             title: self.title,
             event_start: Timestamp(self.event_start),
             event_time_zone: self.event_time_zone,
+            event_end: self.event_end.map(Timestamp),
+            place: self.place,
+            trip: self.trip,
+            units: self.units,
             gross: self.gross,
             tax: self.tax,
+            discount: self.discount,
+            discount_id: self.discount_id,
+            traveller_ids: decode(
+                self.traveller_ids.as_bytes(),
+                "order_lines",
+                "traveller_ids",
+                &key,
+            )?,
             committed: self.committed,
+            committed_units: self.committed_units,
+            refunding: self.refunding,
+            repriced: self.repriced,
+            over_refunded: self.over_refunded,
         })
     }
 }
@@ -183,16 +268,19 @@ impl PaymentRow {
     fn into_payment(self) -> Result<Payment, StoreError> {
         let key = format!("{}/{}", self.order_id, self.payment_id);
         Ok(Payment {
-            tender: read(parse_tender(&self.tender), "payments", "tender", &key)?,
+            tender: read(Tender::parse(&self.tender), "payments", "tender", &key)?,
             id: read(PaymentId::new(self.payment_id).ok(), "payments", "payment_id", &key)?,
             provider: self.provider,
             provider_reference: self.provider_reference,
             captured: self.captured,
+            points: self.points,
+            elsewhere_reported: self.elsewhere_reported,
             refunded_elsewhere: self.refunded_elsewhere,
             capture_time: Timestamp(self.capture_time),
             counters: PaymentCounters {
                 reserved: self.reserved,
                 refunded: self.refunded,
+                external: self.external,
                 disputed: self.disputed,
                 overdrawn: self.overdrawn,
             },

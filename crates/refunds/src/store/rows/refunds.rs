@@ -6,15 +6,17 @@ use std::collections::HashMap;
 
 use redress_core::clock::Timestamp;
 use redress_core::id::{
-    AttemptId, CustomerId, DisruptionId, EventId, OrderId, PaymentId, RefundId, TenantId,
+    AttemptId, CustomerId, DisruptionId, EventId, OrderId, PaymentId, QuoteId, RefundId, TenantId,
 };
 use redress_core::money::Currency;
+use redress_policy::OverrideCode;
 use redress_store::StoreError;
 
-use super::{decode, read};
+use super::{decode, quote_from, read};
 use crate::domain::attempt::{Attempt, AttemptState, Reason};
 use crate::domain::ledger::CurrencySums;
-use crate::domain::refund::{DisruptionRef, Refund, RefundState};
+use crate::domain::refund::{DisruptionRef, Origin, Refund, RefundState};
+use crate::store::{PaymentAt, StoredQuote};
 
 #[derive(sqlx::FromRow)]
 pub(in crate::store) struct RefundRow {
@@ -24,15 +26,19 @@ pub(in crate::store) struct RefundRow {
     pub customer: String,
     pub disruption_id: Option<String>,
     pub event_id: Option<String>,
+    pub origin: String,
     pub state: String,
     pub currency: String,
     pub requested: i64,
     pub issued: i64,
     pub lines: Vec<u8>,
+    pub repriced: Vec<u8>,
+    pub override_code: Option<String>,
     pub legal_deadline: i64,
     pub expected_arrival: Option<i64>,
     pub reason: Option<String>,
     pub requester: String,
+    pub approver: Option<String>,
     pub traceparent: Option<String>,
     pub version: i64,
     pub created: i64,
@@ -72,22 +78,30 @@ impl RefundRow {
             None => None,
             Some(code) => Some(read(Reason::parse(code), "refunds", "reason", &key)?),
         };
+        let override_code = match self.override_code.as_deref() {
+            None => None,
+            Some(code) => Some(read(OverrideCode::parse(code), "refunds", "override_code", &key)?),
+        };
         Ok(Refund {
             tenant: read(TenantId::new(self.tenant).ok(), "refunds", "tenant", &key)?,
             id: read(RefundId::new(self.refund_id).ok(), "refunds", "refund_id", &key)?,
             order: read(OrderId::new(self.order_id).ok(), "refunds", "order_id", &key)?,
             customer: read(CustomerId::new(self.customer).ok(), "refunds", "customer", &key)?,
             disruption,
+            origin: read(Origin::parse(&self.origin), "refunds", "origin", &key)?,
             state: read(RefundState::parse(&self.state), "refunds", "state", &key)?,
             currency: read(self.currency.parse().ok(), "refunds", "currency", &key)?,
             requested: self.requested,
             issued: self.issued,
             lines: decode(&self.lines, "refunds", "lines", &key)?,
+            repriced: decode(&self.repriced, "refunds", "repriced", &key)?,
+            override_code,
             attempts,
             legal_deadline: Timestamp(self.legal_deadline),
             expected_arrival: self.expected_arrival.map(Timestamp),
             reason,
             requester: self.requester,
+            approver: self.approver,
             traceparent: self.traceparent,
             version: self.version,
             created: Timestamp(self.created),
@@ -181,6 +195,51 @@ impl SumsRow {
             refunded: self.refunded,
             succeeded: self.succeeded,
             open: self.open,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct QuoteRow {
+    body: Vec<u8>,
+    refund_id: Option<String>,
+    customer: String,
+}
+
+impl QuoteRow {
+    pub(in crate::store) fn into_quote(self, id: &QuoteId) -> Result<StoredQuote, StoreError> {
+        let key = id.as_str();
+        let corrupt = |_| StoreError::corrupt("quotes", "refund_id", key);
+        Ok(StoredQuote {
+            quote: quote_from(&self.body, key)?,
+            customer: read(CustomerId::new(self.customer).ok(), "orders", "customer", key)?,
+            accepted: self.refund_id.map(RefundId::new).transpose().map_err(corrupt)?,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct PaymentAtRow {
+    pub tenant: String,
+    pub order_id: String,
+    pub customer: String,
+    pub payment_id: String,
+    pub currency: String,
+    pub awaits_answer: bool,
+    pub awaits_person: bool,
+}
+
+impl PaymentAtRow {
+    pub(in crate::store) fn into_payment(self) -> Result<PaymentAt, StoreError> {
+        let key = self.order_id.clone();
+        Ok(PaymentAt {
+            tenant: read(TenantId::new(self.tenant).ok(), "payments", "tenant", &key)?,
+            order: read(OrderId::new(self.order_id).ok(), "payments", "order_id", &key)?,
+            customer: read(CustomerId::new(self.customer).ok(), "orders", "customer", &key)?,
+            payment: read(PaymentId::new(self.payment_id).ok(), "payments", "payment_id", &key)?,
+            currency: read(self.currency.parse().ok(), "payments", "currency", &key)?,
+            awaits_answer: self.awaits_answer,
+            awaits_person: self.awaits_person,
         })
     }
 }

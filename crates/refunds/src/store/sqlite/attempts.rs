@@ -134,7 +134,7 @@ pub(super) async fn hint(
     Ok(hinted.rows_affected() > 0)
 }
 
-pub(super) async fn at_rest(
+pub(super) async fn by_provider_refund(
     database: &SqliteDatabase,
     provider: &str,
     provider_refund: &str,
@@ -145,9 +145,9 @@ pub(super) async fn at_rest(
                 payment_reference, currency, amount, state, reason, provider_refund, claim, due,
                 sent, absences, delays, updated
          FROM attempts
-         WHERE provider = $1 AND state IN ('SUCCEEDED', 'FAILED')
+         WHERE provider = $1
            AND ((provider_refund <> '' AND provider_refund = $2) OR attempt_id = $3)
-         ORDER BY attempt_id LIMIT 1",
+         ORDER BY provider_refund = $2 DESC, attempt_id LIMIT 1",
     )
     .bind(provider)
     .bind(provider_refund)

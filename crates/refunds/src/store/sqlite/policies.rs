@@ -7,20 +7,42 @@ use redress_store::{SqliteDatabase, StoreError};
 use sqlx::SqliteConnection;
 
 use super::super::rows::{encode, policy_from};
-use super::super::{Listed, Page};
+use super::super::{AppliedPolicy, AuditOf, Listed, Page};
+use super::ledger;
 
 pub(super) async fn newest(
     conn: &mut SqliteConnection,
     tenant: &TenantId,
     id: &PolicyId,
-) -> Result<Option<Policy>, StoreError> {
-    let body: Option<Vec<u8>> = sqlx::query_scalar(
-        "SELECT body FROM policies WHERE tenant = $1 AND policy_id = $2
+) -> Result<Option<AppliedPolicy>, StoreError> {
+    let row: Option<(Vec<u8>, String)> = sqlx::query_as(
+        "SELECT body, source FROM policies WHERE tenant = $1 AND policy_id = $2
          ORDER BY version DESC LIMIT 1",
     )
     .bind(tenant.as_str())
     .bind(id.as_str())
     .fetch_optional(conn)
+    .await?;
+    row.map(|row| applied(row, id.as_str())).transpose()
+}
+
+fn applied((body, source): (Vec<u8>, String), id: &str) -> Result<AppliedPolicy, StoreError> {
+    Ok(AppliedPolicy { policy: policy_from(&body, id)?, source })
+}
+
+pub(super) async fn version(
+    database: &SqliteDatabase,
+    tenant: &TenantId,
+    id: &PolicyId,
+    version: i64,
+) -> Result<Option<Policy>, StoreError> {
+    let body: Option<Vec<u8>> = sqlx::query_scalar(
+        "SELECT body FROM policies WHERE tenant = $1 AND policy_id = $2 AND version = $3",
+    )
+    .bind(tenant.as_str())
+    .bind(id.as_str())
+    .bind(version)
+    .fetch_optional(&database.read)
     .await?;
     body.map(|body| policy_from(&body, id.as_str())).transpose()
 }
@@ -46,19 +68,22 @@ pub(super) async fn in_force(
 pub(super) async fn apply(
     database: &SqliteDatabase,
     tenant: &TenantId,
-    policy: Policy,
+    applied: AppliedPolicy,
+    audit: AuditOf<'_, Policy>,
     now: Timestamp,
-) -> Result<Policy, StoreError> {
+) -> Result<AppliedPolicy, StoreError> {
+    let AppliedPolicy { policy, source } = applied;
     let mut tx = database.begin().await?;
     let stored = newest(&mut tx, tenant, &policy.id).await?;
-    let version = stored.as_ref().map_or(0, |stored| stored.version);
-    if let Some(stored) = stored.filter(|stored| *stored == Policy { version, ..policy.clone() }) {
+    let version = stored.as_ref().map_or(0, |stored| stored.policy.version);
+    let same = Policy { version, ..policy.clone() };
+    if let Some(stored) = stored.filter(|stored| stored.policy == same) {
         return Ok(stored);
     }
     let policy = Policy { version: version + 1, ..policy };
     sqlx::query(
-        "INSERT INTO policies (tenant, policy_id, version, effective, body, created)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO policies (tenant, policy_id, version, effective, body, created, source)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(tenant.as_str())
     .bind(policy.id.as_str())
@@ -66,20 +91,22 @@ pub(super) async fn apply(
     .bind(policy.effective.0)
     .bind(encode(&policy)?)
     .bind(now.0)
+    .bind(&source)
     .execute(&mut *tx)
     .await?;
+    ledger::insert_audit(&mut tx, &[audit(&policy)]).await?;
     database.commit(tx).await?;
-    Ok(policy)
+    Ok(AppliedPolicy { policy, source })
 }
 
 pub(super) async fn list(
     database: &SqliteDatabase,
     tenant: &TenantId,
     page: &Page,
-) -> Result<Listed<Policy>, StoreError> {
+) -> Result<Listed<AppliedPolicy>, StoreError> {
     let mut tx = database.read.begin().await?;
-    let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
-        "SELECT policy_id, body FROM policies p
+    let rows: Vec<(String, Vec<u8>, String)> = sqlx::query_as(
+        "SELECT policy_id, body, source FROM policies p
          WHERE tenant = $1 AND ($2 IS NULL OR policy_id > $2)
            AND version = (SELECT max(version) FROM policies n
                           WHERE n.tenant = p.tenant AND n.policy_id = p.policy_id)
@@ -97,6 +124,6 @@ pub(super) async fn list(
     } else {
         None
     };
-    let rows = rows.into_iter().map(|(id, body)| policy_from(&body, &id));
+    let rows = rows.into_iter().map(|(id, body, source)| applied((body, source), &id));
     Ok(super::listed(rows.collect::<Result<_, _>>()?, page, total))
 }

@@ -1,16 +1,13 @@
 //! Quotes, refunds and the books on SQLite.
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{IdSource, QuoteId, RefundId, TenantId};
+use redress_core::id::{QuoteId, RefundId, TenantId};
 use redress_store::{Database, SqliteDatabase, StoreError, idempotency};
 use sqlx::SqliteConnection;
 
-use super::super::changes::Changes;
-use super::super::rows::{
-    AttemptRow, RefundRow, SumsRow, assemble_refunds, encode, encode_rows, quote_from,
-};
-use super::super::{CreateOutcome, Listed, Page, RefundFilter, RequestRecord, StoredReply};
-use super::{orders, write};
+use super::super::rows::{AttemptRow, QuoteRow, RefundRow, SumsRow, assemble_refunds, encode_rows};
+use super::super::{Listed, Page, RefundFilter, RequestRecord, StoredQuote, StoredReply};
+use super::write;
 use crate::domain::ledger::CurrencySums;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
@@ -35,18 +32,7 @@ pub(super) async fn create_quote(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut tx = database.begin().await?;
-    sqlx::query(
-        "INSERT INTO quotes (tenant, quote_id, order_id, body, expires, created)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(tenant.as_str())
-    .bind(quote.id.as_str())
-    .bind(quote.order.as_str())
-    .bind(encode(quote)?)
-    .bind(quote.expires.0)
-    .bind(now.0)
-    .execute(&mut *tx)
-    .await?;
+    write::insert_quote(&mut tx, tenant, quote, None, now).await?;
     write::record_request(&mut tx, tenant, request, now).await?;
     database.commit(tx).await
 }
@@ -55,53 +41,17 @@ pub(super) async fn quote(
     database: &SqliteDatabase,
     tenant: &TenantId,
     id: &QuoteId,
-) -> Result<Option<(Quote, Option<RefundId>)>, StoreError> {
-    let row: Option<(Vec<u8>, Option<String>)> =
-        sqlx::query_as("SELECT body, refund_id FROM quotes WHERE tenant = $1 AND quote_id = $2")
-            .bind(tenant.as_str())
-            .bind(id.as_str())
-            .fetch_optional(&database.read)
-            .await?;
-    let Some((body, refund)) = row else { return Ok(None) };
-    let corrupt = |_| StoreError::corrupt("quotes", "refund_id", id.as_str());
-    let refund = refund.map(RefundId::new).transpose().map_err(corrupt)?;
-    Ok(Some((quote_from(&body, id.as_str())?, refund)))
-}
-
-pub(super) async fn create(
-    database: &SqliteDatabase,
-    refund: &Refund,
-    quote: &QuoteId,
-    request: &RequestRecord,
-    ids: &dyn IdSource,
-) -> Result<CreateOutcome, StoreError> {
-    let tenant = &refund.tenant;
-    let mut tx = database.begin().await?;
-    // First, so that of two identical requests the second sees AlreadyExists and not QuoteUsed.
-    write::record_request(&mut tx, tenant, request, refund.created).await?;
-    let accepted = sqlx::query(
-        "UPDATE quotes SET refund_id = $3
-         WHERE tenant = $1 AND quote_id = $2 AND refund_id IS NULL",
+) -> Result<Option<StoredQuote>, StoreError> {
+    let row: Option<QuoteRow> = sqlx::query_as(
+        "SELECT q.body, q.refund_id, o.customer
+         FROM quotes q JOIN orders o ON o.tenant = q.tenant AND o.order_id = q.order_id
+         WHERE q.tenant = $1 AND q.quote_id = $2",
     )
     .bind(tenant.as_str())
-    .bind(quote.as_str())
-    .bind(refund.id.as_str())
-    .execute(&mut *tx)
+    .bind(id.as_str())
+    .fetch_optional(&database.read)
     .await?;
-    if accepted.rows_affected() == 0 {
-        return Ok(CreateOutcome::QuoteUsed);
-    }
-    let mut changes = Changes::default();
-    let orders = orders::load(&mut tx, tenant, std::slice::from_ref(&refund.order)).await?;
-    let [order] = orders.as_slice() else {
-        return Err(StoreError::corrupt("quotes", "order_id", quote.as_str()));
-    };
-    if let Err(shortage) = changes.reserve(order, refund.clone()) {
-        return Ok(CreateOutcome::Short(shortage));
-    }
-    write::write(&mut tx, &changes, ids, refund.created).await?;
-    database.commit(tx).await?;
-    Ok(CreateOutcome::Created)
+    row.map(|row| row.into_quote(id)).transpose()
 }
 
 /// Refunds with their attempts, as the connection sees them, by tenant and id.
@@ -111,9 +61,10 @@ pub(super) async fn load(
 ) -> Result<Vec<Refund>, StoreError> {
     let keys = encode_rows(keys)?;
     let refunds: Vec<RefundRow> = sqlx::query_as(
-        "SELECT r.tenant, r.refund_id, r.order_id, r.customer, r.disruption_id, r.event_id, r.state,
-                r.currency, r.requested, r.issued, r.lines, r.legal_deadline, r.expected_arrival,
-                r.reason, r.requester, r.traceparent, r.version, r.created, r.updated
+        "SELECT r.tenant, r.refund_id, r.order_id, r.customer, r.disruption_id, r.event_id, r.origin,
+                r.state, r.currency, r.requested, r.issued, r.lines, r.repriced, r.override_code,
+                r.legal_deadline, r.expected_arrival, r.reason, r.requester, r.approver,
+                r.traceparent, r.version, r.created, r.updated
          FROM json_each($1) k
          JOIN refunds r ON r.tenant = k.value->>0 AND r.refund_id = k.value->>1
          ORDER BY r.refund_id",
@@ -155,14 +106,15 @@ pub(super) async fn list(
         "SELECT refund_id FROM refunds
          WHERE tenant = $1 AND ($2 IS NULL OR refund_id > $2)
            AND ($3 IS NULL OR order_id = $3) AND ($4 IS NULL OR disruption_id = $4)
-           AND ($5 IS NULL OR state = $5)
-         ORDER BY refund_id LIMIT $6",
+           AND ($5 IS NULL OR state = $5) AND ($6 IS NULL OR customer = $6)
+         ORDER BY refund_id LIMIT $7",
     )
     .bind(tenant.as_str())
     .bind(&page.after)
     .bind(&filter.order)
     .bind(&filter.disruption)
     .bind(&filter.state)
+    .bind(&filter.customer)
     .bind(page.size + 1)
     .fetch_all(&mut *tx)
     .await?;
@@ -170,12 +122,14 @@ pub(super) async fn list(
         let count = sqlx::query_scalar(
             "SELECT count(*) FROM refunds
              WHERE tenant = $1 AND ($2 IS NULL OR order_id = $2)
-               AND ($3 IS NULL OR disruption_id = $3) AND ($4 IS NULL OR state = $4)",
+               AND ($3 IS NULL OR disruption_id = $3) AND ($4 IS NULL OR state = $4)
+               AND ($5 IS NULL OR customer = $5)",
         )
         .bind(tenant.as_str())
         .bind(&filter.order)
         .bind(&filter.disruption)
         .bind(&filter.state)
+        .bind(&filter.customer)
         .fetch_one(&mut *tx)
         .await?;
         Some(count)
@@ -201,7 +155,8 @@ pub(super) async fn ledger_sums(
          facts AS (
              SELECT currency, debits, credits,
                  CASE WHEN account = 'refunds_payable' THEN credits - debits ELSE 0 END AS payable,
-                 CASE WHEN account LIKE 'provider:%' THEN credits - debits ELSE 0 END AS paid,
+                 CASE WHEN account LIKE 'provider:%' OR account LIKE 'manual:%'
+                      THEN credits - debits ELSE 0 END AS paid,
                  0 AS reserved, 0 AS refunded, 0 AS succeeded, 0 AS open
              FROM sides
              UNION ALL
@@ -210,7 +165,7 @@ pub(super) async fn ledger_sums(
              UNION ALL
              SELECT currency, 0, 0, 0, 0, 0, 0,
                  CASE WHEN state = 'SUCCEEDED' THEN amount ELSE 0 END,
-                 CASE WHEN state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN') THEN amount ELSE 0 END
+                 CASE WHEN state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED') THEN amount ELSE 0 END
              FROM attempts WHERE tenant = $1)
          SELECT currency, sum(debits) AS debits, sum(credits) AS credits, sum(payable) AS payable,
              sum(paid) AS paid, sum(reserved) AS reserved, sum(refunded) AS refunded,

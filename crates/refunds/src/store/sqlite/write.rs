@@ -1,15 +1,18 @@
 //! Writing what a transaction has decided, set by set, on SQLite.
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{IdSource, TenantId};
+use redress_core::id::{IdSource, RefundId, TenantId};
+use redress_policy::OverrideCode;
 use redress_store::{StoreError, idempotency, outbox};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::super::RequestRecord;
 use super::super::changes::Changes;
-use super::super::rows::encode_rows;
+use super::super::rows::{encode, encode_rows};
+use super::super::{RequestRecord, records};
+use super::{ledger, orders};
 use crate::domain::attempt::Attempt;
+use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::events;
 
@@ -27,9 +30,14 @@ pub(super) async fn write(
     update_refunds(conn, &changes.refunds).await?;
     update_attempts(conn, &changes.attempts).await?;
     add_to_counters(conn, changes).await?;
-    commit_lines(conn, changes).await?;
+    add_to_lines(conn, changes).await?;
     insert_postings(conn, changes, now).await?;
     update_items(conn, changes).await?;
+    write_buyer_uses(conn, changes).await?;
+    write_quotes(conn, changes, now).await?;
+    ledger::insert_audit(conn, &changes.audit).await?;
+    let requests = records(&changes.requests, now);
+    idempotency::insert_sqlite(conn, &requests).await?;
     let events = events::encode_all(&changes.facts, ids, now);
     outbox::append_sqlite(conn, &events).await
 }
@@ -41,15 +49,7 @@ pub(super) async fn record_request(
     request: &RequestRecord,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let record = idempotency::IdempotencyRecord {
-        tenant: tenant.clone(),
-        method: request.method.to_owned(),
-        request_id: request.request_id.clone(),
-        fingerprint: request.fingerprint.to_vec(),
-        response: request.response.clone(),
-        created: now,
-    };
-    idempotency::insert_sqlite(conn, &record).await
+    idempotency::insert_sqlite(conn, &[request.record(tenant, now)]).await
 }
 
 /// Runs a statement whose second and last parameter is its rows; nothing when there are none.
@@ -75,15 +75,19 @@ async fn insert_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Resu
                 "customer": refund.customer,
                 "disruption_id": refund.disruption.as_ref().map(|d| &d.id),
                 "event_id": refund.disruption.as_ref().map(|d| &d.event),
+                "origin": refund.origin.as_str(),
                 "state": refund.state.as_str(),
                 "currency": refund.currency,
                 "requested": refund.requested,
                 "issued": refund.issued,
                 "lines": refund.lines,
+                "repriced": refund.repriced,
+                "override_code": refund.override_code.map(OverrideCode::as_str),
                 "legal_deadline": refund.legal_deadline.0,
                 "expected_arrival": refund.expected_arrival.map(|at| at.0),
                 "reason": refund.reason.map(crate::domain::attempt::Reason::code),
                 "requester": refund.requester,
+                "approver": refund.approver,
                 "traceparent": refund.traceparent,
                 "version": refund.version,
                 "created": refund.created.0,
@@ -94,14 +98,16 @@ async fn insert_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Resu
     execute(
         conn,
         "INSERT INTO refunds (tenant, refund_id, order_id, customer, disruption_id, event_id,
-             state, currency, requested, issued, lines, legal_deadline, expected_arrival, reason,
-             requester, traceparent, version, created, updated)
+             origin, state, currency, requested, issued, lines, repriced, override_code,
+             legal_deadline, expected_arrival, reason, requester, approver, traceparent, version,
+             created, updated)
          SELECT value->>'tenant', value->>'refund_id', value->>'order_id', value->>'customer',
-             value->>'disruption_id', value->>'event_id', value->>'state', value->>'currency',
-             value->>'requested', value->>'issued', CAST(value->>'lines' AS BLOB),
-             value->>'legal_deadline', value->>'expected_arrival', value->>'reason',
-             value->>'requester', value->>'traceparent', value->>'version', value->>'created',
-             value->>'updated'
+             value->>'disruption_id', value->>'event_id', value->>'origin', value->>'state',
+             value->>'currency', value->>'requested', value->>'issued',
+             CAST(value->>'lines' AS BLOB), CAST(value->>'repriced' AS BLOB),
+             value->>'override_code', value->>'legal_deadline', value->>'expected_arrival',
+             value->>'reason', value->>'requester', value->>'approver', value->>'traceparent',
+             value->>'version', value->>'created', value->>'updated'
          FROM json_each($1)",
         &rows,
     )
@@ -189,6 +195,7 @@ async fn update_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Resu
                 "state": refund.state.as_str(),
                 "issued": refund.issued,
                 "reason": refund.reason.map(crate::domain::attempt::Reason::code),
+                "approver": refund.approver,
                 "version": refund.version,
                 "updated": refund.updated.0,
             })
@@ -197,8 +204,8 @@ async fn update_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Resu
     execute(
         conn,
         "UPDATE refunds SET state = v.value->>'state', issued = v.value->>'issued',
-             reason = v.value->>'reason', version = v.value->>'version',
-             updated = v.value->>'updated'
+             reason = v.value->>'reason', approver = v.value->>'approver',
+             version = v.value->>'version', updated = v.value->>'updated'
          FROM json_each($1) v
          WHERE refunds.tenant = v.value->>'tenant' AND refunds.refund_id = v.value->>'refund_id'",
         &rows,
@@ -240,7 +247,7 @@ async fn add_to_counters(conn: &mut SqliteConnection, changes: &Changes) -> Resu
     .await
 }
 
-async fn commit_lines(conn: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
+async fn add_to_lines(conn: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
     let rows: Vec<Value> = changes
         .lines
         .iter()
@@ -248,21 +255,107 @@ async fn commit_lines(conn: &mut SqliteConnection, changes: &Changes) -> Result<
             json!({
                 "tenant": row.tenant,
                 "order_id": row.order,
-                "line_id": row.line,
-                "amount": row.amount,
+                "line_id": row.change.line_id,
+                "committed": row.change.committed,
+                "refunding": row.change.refunding,
+                "units": row.change.units,
+                "repriced": row.change.repriced,
             })
         })
         .collect();
+    // Summed first: two refunds of one set may take of one line. The mark is only ever lifted here.
     execute(
         conn,
-        "UPDATE order_lines SET committed = committed + (v.value->>'amount')
-         FROM json_each($1) v
-         WHERE order_lines.tenant = v.value->>'tenant'
-           AND order_lines.order_id = v.value->>'order_id'
-           AND order_lines.line_id = v.value->>'line_id'",
+        "UPDATE order_lines SET committed = order_lines.committed + v.committed,
+             refunding = order_lines.refunding + v.refunding,
+             committed_units = order_lines.committed_units + v.units,
+             repriced = order_lines.repriced + v.repriced,
+             over_refunded = order_lines.over_refunded
+                 AND (order_lines.committed + v.committed
+                          > order_lines.gross + order_lines.repriced + v.repriced
+                      OR order_lines.committed_units + v.units > order_lines.units)
+         FROM (SELECT value->>'tenant' AS tenant, value->>'order_id' AS order_id,
+                      value->>'line_id' AS line_id, sum(value->>'committed') AS committed,
+                      sum(value->>'refunding') AS refunding, sum(value->>'units') AS units,
+                      sum(value->>'repriced') AS repriced
+               FROM json_each($1) GROUP BY 1, 2, 3) v
+         WHERE order_lines.tenant = v.tenant AND order_lines.order_id = v.order_id
+           AND order_lines.line_id = v.line_id",
         &rows,
     )
     .await
+}
+
+async fn write_buyer_uses(
+    conn: &mut SqliteConnection,
+    changes: &Changes,
+) -> Result<(), StoreError> {
+    let freed: Vec<Value> =
+        changes.freed_buyers.iter().map(|(tenant, refund)| json!([tenant, refund])).collect();
+    execute(
+        conn,
+        "DELETE FROM buyer_refunds
+         WHERE (tenant, refund_id) IN (SELECT value->>0, value->>1 FROM json_each($1))",
+        &freed,
+    )
+    .await?;
+    let taken = changes.buyer_uses.iter();
+    let used: Vec<Value> =
+        taken.map(|row| json!([row.tenant, row.customer, row.event, row.refund])).collect();
+    execute(
+        conn,
+        "INSERT INTO buyer_refunds (tenant, customer, event_id, refund_id)
+         SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each($1)",
+        &used,
+    )
+    .await
+}
+
+/// Marks stored quotes as accepted, and stores those that are accepted as they are made.
+async fn write_quotes(
+    conn: &mut SqliteConnection,
+    changes: &Changes,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let accepted = changes.accepted.iter();
+    let accepted: Vec<Value> =
+        accepted.map(|(tenant, quote, refund)| json!([tenant, quote, refund])).collect();
+    execute(
+        conn,
+        "UPDATE quotes SET refund_id = v.value->>2
+         FROM json_each($1) v
+         WHERE quotes.tenant = v.value->>0 AND quotes.quote_id = v.value->>1",
+        &accepted,
+    )
+    .await?;
+    for (tenant, quote, refund) in &changes.quotes {
+        insert_quote(conn, tenant, quote, Some(refund), now).await?;
+    }
+    Ok(())
+}
+
+/// Stores a quote and pins its order to the policy version, unless it is pinned.
+pub(super) async fn insert_quote(
+    conn: &mut SqliteConnection,
+    tenant: &TenantId,
+    quote: &Quote,
+    refund: Option<&RefundId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO quotes (tenant, quote_id, order_id, body, expires, refund_id, created)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(tenant.as_str())
+    .bind(quote.id.as_str())
+    .bind(quote.order.as_str())
+    .bind(encode(quote)?)
+    .bind(quote.expires.0)
+    .bind(refund.map(RefundId::as_str))
+    .bind(now.0)
+    .execute(&mut *conn)
+    .await?;
+    orders::pin(conn, tenant, &quote.order, &quote.policy, quote.policy_version).await
 }
 
 async fn insert_postings(

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use redress_core::id::{DisruptionId, EventId, OrderId, TenantId};
 use redress_proto::refunds::v1 as pb;
+use redress_refunds::app::Connections;
 use redress_refunds::domain::disruption::plan_item;
+use redress_testkit::clock::START;
 use tonic::Status;
 
 use super::support::{Api, euros, mixed, open_stocked, order, told, unpaid};
@@ -155,7 +157,7 @@ async fn interrupt_an_approval(api: &Api) {
     let id = DisruptionId::from_resource_name(&api.disruption().await.name).unwrap();
     let draft = api.store.disruption(&tenant, &id).await.unwrap().unwrap();
     let first = api.store.orders(&tenant, &[OrderId::new("A1").unwrap()]).await.unwrap();
-    let plan = plan_item(&first[0], &event, &[]);
+    let plan = plan_item(&first[0], &event, &Connections::default(), START);
     api.store.freeze_items(&draft, &[plan]).await.unwrap();
 }
 

@@ -60,7 +60,7 @@ async fn an_accepted_quote_becomes_a_queued_refund(api: Api) {
         state: pb::refund::State::Queued.into(),
         requested: euros(4500),
         issued: euros(0),
-        lines: quote.lines.clone(),
+        lines: quote.lines.iter().map(without_explanation).collect(),
         attempts: vec![pb::RefundAttempt {
             attempt_id: refund.attempts[0].attempt_id.clone(),
             payment_id: "p1".to_owned(),
@@ -79,10 +79,25 @@ async fn an_accepted_quote_becomes_a_queued_refund(api: Api) {
         create_time: Some(time::to_proto(now)),
         update_time: Some(time::to_proto(now)),
         etag: refund.etag.clone(),
+        origin: pb::refund::Origin::Requested.into(),
+        approver: String::new(),
+        override_code: 0,
+        credit_notes: Vec::new(),
+        decisions: Vec::new(),
     };
     assert_eq!(refund, expected);
     let request = pb::GetRefundRequest { name: refund.name.clone() };
-    assert_eq!(api.refunds("arena").get_refund(request).await.unwrap().into_inner(), refund);
+    let mut read = api.refunds("arena").get_refund(request).await.unwrap().into_inner();
+    let decisions = std::mem::take(&mut read.decisions);
+    assert_eq!(read, refund);
+    let [created] = decisions.as_slice() else { panic!("{decisions:?}") };
+    assert_eq!((created.action.as_str(), created.actor.as_str()), ("REFUND_CREATED", "agent-1"));
+    assert_eq!(created.details["quote"], quote.name);
+}
+
+/// A line as a refund shows it: the explanation stays with the quote.
+fn without_explanation(line: &pb::QuoteLine) -> pb::QuoteLine {
+    pb::QuoteLine { explanation: Vec::new(), ..line.clone() }
 }
 
 async fn a_tender_without_connector_goes_to_a_person(api: Api) {
@@ -94,12 +109,13 @@ async fn a_tender_without_connector_goes_to_a_person(api: Api) {
         order: "orders/A2".to_owned(),
         line_ids: Vec::new(),
         request_id: api.request_id(),
+        ..pb::QuoteRefundRequest::default()
     };
     let quote = api.refunds("arena").quote_refund(request).await.unwrap().into_inner();
     assert_eq!(quote.expected_arrival_time, None);
     let refund = create(&api, acceptance(&quote, REQUEST_ID)).await.unwrap();
     assert_eq!(refund.state(), pb::refund::State::Attention);
-    assert_eq!(refund.attempts[0].state(), pb::refund_attempt::State::Failed);
+    assert_eq!(refund.attempts[0].state(), pb::refund_attempt::State::Manual);
     let codes = (refund.reason_code.as_str(), refund.next_action.as_str());
     assert_eq!(codes, ("NO_CONNECTOR", "PAY_BY_OTHER_MEANS"));
 }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::support::{Api, euros, line, open_empty, open_stocked, order, told};
+use super::support::{Api, euros, line, open_empty, open_stocked, order, policy, told};
 
 redress_testkit::conformance! {
     open = open_empty;
@@ -22,14 +22,21 @@ redress_testkit::conformance! {
     a_chunk_of_almost_four_mebibytes_is_read,
     text_that_no_database_takes_is_rejected,
     another_tenants_order_of_the_same_name_is_another_order,
+    every_field_of_an_order_is_stored_as_sent,
+    details_that_contradict_each_other_are_rejected,
 }
 
 mod with_refunds {
-    use super::{a_line_below_what_was_refunded_is_rejected, open_stocked};
+    use super::{
+        a_line_below_what_was_refunded_is_marked, a_policy_version_that_is_not_stored_is_rejected,
+        open_stocked, the_policy_version_at_purchase_is_pinned_and_shown,
+    };
 
     redress_testkit::conformance! {
         open = open_stocked;
-        a_line_below_what_was_refunded_is_rejected,
+        a_line_below_what_was_refunded_is_marked,
+        the_policy_version_at_purchase_is_pinned_and_shown,
+        a_policy_version_that_is_not_stored_is_rejected,
     }
 }
 
@@ -96,7 +103,10 @@ async fn another_currency_is_rejected(api: Api) {
     api.import(vec![order("A1")]).await;
     let mut other = pb::Order { source_version: 2, ..order("A1") };
     let payment = &mut other.payments[0];
-    let amounts = other.lines.iter_mut().flat_map(|line| [&mut line.gross, &mut line.tax]);
+    let amounts = other
+        .lines
+        .iter_mut()
+        .flat_map(|line| [&mut line.gross, &mut line.tax, &mut line.discount]);
     let amounts = amounts.chain([&mut payment.captured, &mut payment.refunded_elsewhere]);
     for amount in amounts.chain([&mut other.total]).flatten() {
         amount.currency_code = "CNY".to_owned();
@@ -217,15 +227,119 @@ async fn another_tenants_order_of_the_same_name_is_another_order(api: Api) {
     assert_eq!(get(&api, "orders/A1").await.unwrap(), order("A1"));
 }
 
-async fn a_line_below_what_was_refunded_is_rejected(api: Api) {
+/// A journey of ten seats at a group price, paid with points.
+fn journey(id: &str) -> pb::Order {
+    let mut order = order(id);
+    order.sales_channel = "web".to_owned();
+    order.travellers = ["a1", "a2"]
+        .map(|id| pb::Traveller {
+            traveller_id: id.to_owned(),
+            display_name: "A. Buyer".to_owned(),
+        })
+        .to_vec();
+    let step = |min_units, basis_points| pb::DiscountStep { min_units, basis_points };
+    order.discounts = vec![pb::Discount {
+        discount_id: "group".to_owned(),
+        steps: vec![step(10, 500), step(20, 1000)],
+    }];
+    let line = &mut order.lines[0];
+    line.kind = pb::order_line::Kind::RailLeg.into();
+    line.quantity = 10;
+    line.place = "Berlin Hbf".to_owned();
+    line.trip = "trips/t-5".to_owned();
+    line.discount = euros(158);
+    line.discount_id = "group".to_owned();
+    line.traveller_ids = vec!["a1".to_owned(), "a2".to_owned()];
+    line.event_end_time = line.event_start_time;
+    order.payments[0].tender = pb::payment::Tender::Points.into();
+    order.payments[0].points = 53_900;
+    order
+}
+
+async fn every_field_of_an_order_is_stored_as_sent(api: Api) {
+    assert_eq!(counts(&api.import(vec![journey("A1")]).await), (1, 0, 0, 0, 0));
+    assert_eq!(get(&api, "orders/A1").await.unwrap(), journey("A1"));
+    assert_eq!(counts(&api.import(vec![journey("A1")]).await), (0, 0, 1, 0, 0));
+}
+
+async fn details_that_contradict_each_other_are_rejected(api: Api) {
+    let mut bad = journey("A1");
+    bad.travellers[1].traveller_id = "a1".to_owned();
+    bad.discounts[0].steps[1].min_units = 10;
+    bad.lines[0].discount = euros(-1);
+    bad.lines[0].discount_id = "family".to_owned();
+    bad.lines[1].traveller_ids = vec!["a9".to_owned(), "a1".to_owned(), "a1".to_owned()];
+    bad.lines[1].quantity = 10_001;
+    bad.payments[0].tender = pb::payment::Tender::Card.into();
+    let answer = api.import(vec![bad]).await;
+    snapshot!(rejections(&answer), @r"
+    0 orders/A1
+      lines[1].quantity: value must be greater than or equal to 0 and less than or equal to 10000
+      lines[0].discount.minor_units: must be between 0 and 1000000000000, is -1
+      lines[0].discount_id: is none of the order's discounts
+      lines[0].traveller_ids[1]: is none of the order's travellers
+      lines[1].traveller_ids[0]: is none of the order's travellers
+      lines[1].traveller_ids[2]: stands in the list before
+      payments[0].points: must be 0 for CARD: only POINTS have points
+      travellers[1].traveller_id: is used by an earlier traveller
+      discounts[0].steps[1].min_units: must be above the 10 of the step before it
+    ");
+    assert!(!rejections(&answer).contains("Buyer"));
+}
+
+/// The order as it is shown once the tenant's default policy is pinned.
+fn pinned(order: pb::Order) -> pb::Order {
+    pb::Order { policy: "policies/standard".to_owned(), policy_version: 1, ..order }
+}
+
+async fn a_line_below_what_was_refunded_is_marked(api: Api) {
     let quote = api.quote(&["t1"]).await;
     api.accept(&quote).await;
     let mut less = pb::Order { source_version: 2, ..order("A1") };
     less.lines[0].gross = euros(2999);
     less.total = euros(5389);
-    snapshot!(rejections(&api.import(vec![less]).await), @r"
-    0 orders/A1
-      lines: a line costs less than refunds have taken up of it
+    assert_eq!(counts(&api.import(vec![less.clone()]).await), (0, 1, 0, 0, 0));
+    let mut marked = pinned(less.clone());
+    marked.lines[0].over_refunded = true;
+    assert_eq!(get(&api, "orders/A1").await.unwrap(), marked);
+    // Nothing more is offered on it.
+    let request = pb::QuoteRefundRequest {
+        order: "orders/A1".to_owned(),
+        line_ids: vec!["t1".to_owned()],
+        request_id: api.request_id(),
+        ..pb::QuoteRefundRequest::default()
+    };
+    let refused = api.refunds("arena").quote_refund(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition, "{refused:?}");
+    let mut raised = pb::Order { source_version: 3, ..less };
+    raised.lines[0].gross = euros(3000);
+    raised.total = euros(5390);
+    api.import(vec![raised.clone()]).await;
+    assert_eq!(get(&api, "orders/A1").await.unwrap(), pinned(raised));
+}
+
+async fn the_policy_version_at_purchase_is_pinned_and_shown(api: Api) {
+    let shown = get(&api, "orders/A1").await.unwrap();
+    assert_eq!(shown, pinned(order("A1")));
+    assert_eq!(counts(&api.import(vec![shown]).await), (0, 0, 1, 0, 0), "sent back as shown");
+    let back_dated = pb::Policy { pay_within_days: 7, ..policy() };
+    assert_eq!(api.apply_policy(back_dated).await.version, 2);
+    let update = pb::Order { source_version: 2, ..order("A1") };
+    api.import(vec![update.clone(), order("A2")]).await;
+    assert_eq!(get(&api, "orders/A1").await.unwrap(), pinned(update));
+    let later = pb::Order { policy_version: 2, ..pinned(order("A2")) };
+    assert_eq!(get(&api, "orders/A2").await.unwrap(), later);
+    let moved = pb::Order { source_version: 3, policy_version: 2, ..order("A1") };
+    api.import(vec![moved]).await;
+    assert_eq!(get(&api, "orders/A1").await.unwrap().policy_version, 2);
+}
+
+async fn a_policy_version_that_is_not_stored_is_rejected(api: Api) {
+    let stated = pb::Order { policy_version: 9, ..pinned(order("A2")) };
+    let answer = api.import(vec![stated, order("A3")]).await;
+    assert_eq!(counts(&answer), (1, 0, 0, 0, 1));
+    snapshot!(rejections(&answer), @r"
+    0 orders/A2
+      policy_version: is no stored version of the order's policy; apply that version first, or leave it 0 for the one in force at purchase
     ");
-    assert_eq!(get(&api, "orders/A1").await.unwrap(), order("A1"));
 }

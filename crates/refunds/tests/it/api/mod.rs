@@ -11,8 +11,12 @@ macro_rules! snapshot {
 }
 
 mod approve_disruption;
+mod approve_refund;
+mod cancel_refund;
+mod create_at_once;
 mod create_disruption;
 mod create_refund;
+mod deeds;
 mod disruption_reads;
 mod import_orders;
 mod ledger;
@@ -20,7 +24,12 @@ mod order_reads;
 mod policies;
 mod preview_disruption;
 mod quote_refund;
+mod quote_rules;
 mod refund_reads;
+mod reject_refund;
+mod resolve_attempt;
+mod retry_refund;
 mod start_disruption;
-mod support;
+pub(crate) mod support;
 mod tenants;
+mod watch_refund;

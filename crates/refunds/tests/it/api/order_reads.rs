@@ -15,6 +15,7 @@ redress_testkit::conformance! {
     another_tenant_sees_no_orders,
     contacts_come_with_the_first_title_and_without_strangers,
     contacts_are_asked_for_by_well_formed_names,
+    travellers_stand_in_the_order_and_in_no_contact,
 }
 
 /// Three orders: `A2` is for another event, `A3` was cancelled at the shop.
@@ -154,4 +155,20 @@ async fn contacts_are_asked_for_by_well_formed_names(api: Api) {
     InvalidArgument INVALID_FIELD: names[1]: does not match regex pattern `^orders/[A-Za-z0-9._~-]{1,64}$`
     names[1]: does not match regex pattern `^orders/[A-Za-z0-9._~-]{1,64}$`
     ");
+}
+
+async fn travellers_stand_in_the_order_and_in_no_contact(api: Api) {
+    let mut sent = order("A4");
+    sent.travellers =
+        vec![pb::Traveller { traveller_id: "a1".to_owned(), display_name: "T. Rider".to_owned() }];
+    sent.lines[0].traveller_ids = vec!["a1".to_owned()];
+    api.import(vec![sent.clone()]).await;
+    let request = pb::GetOrderRequest { name: "orders/A4".to_owned() };
+    let read = api.orders("arena").get_order(request).await.unwrap().into_inner();
+    assert_eq!(read, sent);
+    let request = pb::BatchGetOrderContactsRequest { names: vec!["orders/A4".to_owned()] };
+    let contacts = api.orders("arena").batch_get_order_contacts(request).await.unwrap();
+    let contacts = contacts.into_inner();
+    assert_eq!(contacts.contacts.len(), 1);
+    assert!(!format!("{contacts:?}").contains("Rider"));
 }

@@ -96,16 +96,16 @@ async fn a_filter_that_is_not_understood_is_refused(api: Api) {
         told(&api.refunds("arena").list_refunds(filtered(filter)).await.unwrap_err())
     };
     snapshot!(refused("state = PAID").await, @r"
-    InvalidArgument INVALID_FILTER: filter: state: expected one of QUEUED, PROCESSING, SUCCEEDED, ATTENTION
-    filter: state: expected one of QUEUED, PROCESSING, SUCCEEDED, ATTENTION
+    InvalidArgument INVALID_FILTER: filter: state: expected one of QUEUED, PROCESSING, SUCCEEDED, ATTENTION, PENDING_APPROVAL, FAILED, REJECTED, CANCELLED
+    filter: state: expected one of QUEUED, PROCESSING, SUCCEEDED, ATTENTION, PENDING_APPROVAL, FAILED, REJECTED, CANCELLED
     ");
     snapshot!(refused("order = A1").await, @r"
     InvalidArgument INVALID_FILTER: filter: order: expected a name like orders/example
     filter: order: expected a name like orders/example
     ");
-    snapshot!(refused("customer = customers/c1").await, @r#"
-    InvalidArgument INVALID_FILTER: filter: unknown field at character 1; expected field = "value", joined by AND, with fields: order, disruption, state
-    filter: unknown field at character 1; expected field = "value", joined by AND, with fields: order, disruption, state
+    snapshot!(refused("policy = policies/p").await, @r#"
+    InvalidArgument INVALID_FILTER: filter: unknown field at character 1; expected field = "value", joined by AND, with fields: order, customer, disruption, state
+    filter: unknown field at character 1; expected field = "value", joined by AND, with fields: order, customer, disruption, state
     "#);
 }
 

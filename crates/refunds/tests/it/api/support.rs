@@ -13,14 +13,15 @@ use redress_proto::common::v1::tenant_service_client::TenantServiceClient;
 use redress_proto::common::v1::{ApplyTenantRequest, Money, Tenant};
 use redress_proto::refunds::v1 as pb;
 use redress_proto::refunds::v1::disruption_service_client::DisruptionServiceClient;
+use redress_proto::refunds::v1::ledger_service_client::LedgerServiceClient;
 use redress_proto::refunds::v1::order_service_client::OrderServiceClient;
 use redress_proto::refunds::v1::policy_service_client::PolicyServiceClient;
 use redress_proto::refunds::v1::refund_service_client::RefundServiceClient;
 use redress_refunds::config::{ProvidersConfig, RefundsConfig, StripeConfig};
 use redress_refunds::domain::settle::{AttemptFinding, Finding};
-use redress_refunds::store::{self, Claim, ItemTerms, SharedStore};
+use redress_refunds::store::{self, CHAIN_LEASE, Claim, ItemTerms, SharedStore};
 use redress_refunds::{Deps, build};
-use redress_store::{Database, DatabaseSettings, migrate};
+use redress_store::{Database, DatabaseSettings, lease, migrate};
 use redress_testkit::clock::{self, START};
 use redress_testkit::{duplex, ids};
 use tonic::metadata::MetadataValue;
@@ -31,6 +32,10 @@ use tonic_types::StatusExt as _;
 
 /// Names the caller's tenant on the way to the test server; a verified token does it elsewhere.
 const TENANT: &str = "x-test-tenant";
+/// Names the caller's subject likewise.
+const SUBJECT: &str = "x-test-subject";
+/// Names the caller's roles likewise, one value each.
+const ROLE: &str = "x-test-role";
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -39,33 +44,52 @@ pub(crate) struct Api {
     channel: Channel,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: SharedStore,
-    ids: Ids,
+    pub(crate) ids: Ids,
+    pub(crate) database: Database,
 }
 
 /// A channel that speaks for one tenant.
 pub(crate) type As = InterceptedService<Channel, Speaker>;
 
-/// Puts the tenant on each call.
+/// Puts the caller on each call: `agent-1` with every role unless it says otherwise.
 #[derive(Clone)]
-pub(crate) struct Speaker(&'static str);
+pub(crate) struct Speaker {
+    tenant: &'static str,
+    subject: &'static str,
+    roles: &'static [Role],
+}
+
+impl Speaker {
+    fn of(tenant: &'static str) -> Self {
+        Self { tenant, subject: "agent-1", roles: &Role::ALL }
+    }
+}
 
 impl tonic::service::Interceptor for Speaker {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert(TENANT, MetadataValue::from_static(self.0));
+        let metadata = request.metadata_mut();
+        metadata.insert(TENANT, MetadataValue::from_static(self.tenant));
+        metadata.insert(SUBJECT, MetadataValue::from_static(self.subject));
+        for role in self.roles {
+            metadata.append(ROLE, MetadataValue::from_static(role.as_str()));
+        }
         Ok(request)
     }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of an interceptor")]
 fn caller(mut request: Request<()>) -> Result<Request<()>, Status> {
-    if let Some(tenant) = request.metadata().get(TENANT) {
+    let metadata = request.metadata();
+    if let Some(tenant) = metadata.get(TENANT) {
         let tenant = TenantId::new(tenant.to_str().unwrap()).unwrap();
-        request.extensions_mut().insert(Caller {
+        let roles = metadata.get_all(ROLE).iter();
+        let caller = Caller {
             tenant,
-            subject: "agent-1".to_owned(),
+            subject: metadata.get(SUBJECT).unwrap().to_str().unwrap().to_owned(),
             issuer: "tests".to_owned(),
-            roles: Role::ALL.to_vec(),
-        });
+            roles: roles.map(|role| role.to_str().unwrap().parse().unwrap()).collect(),
+        };
+        request.extensions_mut().insert(caller);
     }
     Ok(request)
 }
@@ -88,7 +112,7 @@ pub(crate) async fn open_empty(url: String) -> Api {
         .add_routes(service.into_routes())
         .serve_with_incoming(incoming);
     tokio::spawn(server);
-    Api { channel, clock, store: store::open(database), ids }
+    Api { channel, clock, store: store::open(database.clone()), ids, database }
 }
 
 /// Stripe is connected and never called, because no worker runs.
@@ -115,23 +139,37 @@ pub(crate) async fn open_stocked(url: String) -> Api {
 
 impl Api {
     pub(crate) fn orders(&self, tenant: &'static str) -> OrderServiceClient<As> {
-        OrderServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
+        OrderServiceClient::with_interceptor(self.channel.clone(), Speaker::of(tenant))
     }
 
     pub(crate) fn policies(&self, tenant: &'static str) -> PolicyServiceClient<As> {
-        PolicyServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
+        PolicyServiceClient::with_interceptor(self.channel.clone(), Speaker::of(tenant))
     }
 
     pub(crate) fn refunds(&self, tenant: &'static str) -> RefundServiceClient<As> {
-        RefundServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
+        RefundServiceClient::with_interceptor(self.channel.clone(), Speaker::of(tenant))
+    }
+
+    /// The refunds of tenant `arena`, as somebody in particular.
+    pub(crate) fn refunds_as(
+        &self,
+        subject: &'static str,
+        roles: &'static [Role],
+    ) -> RefundServiceClient<As> {
+        let speaker = Speaker { tenant: "arena", subject, roles };
+        RefundServiceClient::with_interceptor(self.channel.clone(), speaker)
     }
 
     pub(crate) fn disruptions(&self, tenant: &'static str) -> DisruptionServiceClient<As> {
-        DisruptionServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
+        DisruptionServiceClient::with_interceptor(self.channel.clone(), Speaker::of(tenant))
+    }
+
+    pub(crate) fn ledger(&self, tenant: &'static str) -> LedgerServiceClient<As> {
+        LedgerServiceClient::with_interceptor(self.channel.clone(), Speaker::of(tenant))
     }
 
     pub(crate) fn tenants(&self, tenant: &'static str) -> TenantServiceClient<As> {
-        TenantServiceClient::with_interceptor(self.channel.clone(), Speaker(tenant))
+        TenantServiceClient::with_interceptor(self.channel.clone(), Speaker::of(tenant))
     }
 
     pub(crate) async fn apply_tenant(&self, tenant: &'static str) {
@@ -160,6 +198,7 @@ impl Api {
             order: "orders/A1".to_owned(),
             line_ids: line_ids.iter().map(|id| (*id).to_owned()).collect(),
             request_id: self.request_id(),
+            ..pb::QuoteRefundRequest::default()
         };
         self.refunds("arena").quote_refund(request).await.unwrap().into_inner()
     }
@@ -192,6 +231,15 @@ impl Api {
         assert_eq!(settled, findings.len());
     }
 
+    /// Does what the chainer does: gives every movement its place.
+    pub(crate) async fn chain(&self) {
+        let (now, ttl) = (self.clock.now(), Duration::from_secs(1));
+        let lease = lease::acquire(&self.database, CHAIN_LEASE, "test", now, ttl).await.unwrap();
+        let lease = lease.unwrap();
+        while self.store.chain(&lease).await.unwrap() > 0 {}
+        lease::release(&self.database, &lease).await.unwrap();
+    }
+
     /// Does what the item worker does: takes on every pending item.
     pub(crate) async fn start_items(&self) {
         let terms = ItemTerms { pay_within: DAY * 14, arrival: Some(DAY * 10) };
@@ -218,7 +266,7 @@ pub(crate) fn acceptance(quote: &pb::Quote, request_id: &str) -> pb::CreateRefun
         quote: quote.name.clone(),
         request_id: request_id.to_owned(),
         entitlement_voided: true,
-        validate_only: false,
+        ..pb::CreateRefundRequest::default()
     }
 }
 
@@ -237,6 +285,7 @@ pub(crate) fn settings_of(tenant: &str) -> Tenant {
         sender_email: "tickets@arena.example".to_owned(),
         support_url: "https://arena.example/help".to_owned(),
         default_policy: "policies/standard".to_owned(),
+        approval_limits: Vec::new(),
         version: 0,
     }
 }
@@ -261,6 +310,7 @@ pub(crate) fn policy() -> pb::Policy {
             uri: String::new(),
         }),
         pay_within_days: 14,
+        source: String::new(),
     }
 }
 
@@ -286,6 +336,7 @@ pub(crate) fn order(id: &str) -> pb::Order {
         ],
         payments: vec![payment("p1", "stripe", pb::payment::Tender::Card, 5390)],
         total: euros(5390),
+        ..pb::Order::default()
     }
 }
 
@@ -299,6 +350,9 @@ pub(crate) fn line(id: &str, kind: pb::order_line::Kind, gross: i64) -> pb::Orde
         event_time_zone: "Europe/Berlin".to_owned(),
         gross: euros(gross),
         tax: euros(0),
+        quantity: 1,
+        discount: euros(0),
+        ..pb::OrderLine::default()
     }
 }
 
@@ -317,6 +371,7 @@ pub(crate) fn payment(
         refunded_elsewhere: euros(0),
         capture_time: Some(time::to_proto(before(DAY * 30))),
         overdrawn: false,
+        points: 0,
     }
 }
 

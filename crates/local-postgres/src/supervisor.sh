@@ -1,11 +1,13 @@
-# Runs one PostgreSQL cluster for all test processes of this machine and user, and removes it when
-# none of them has held a lock on users.lock for some seconds.
+# Runs one PostgreSQL cluster for all processes that hold a lock on users.lock, and removes it when
+# none of them has held one for some seconds.
 #
-# Arguments: folder, folder of PostgreSQL's binaries, user to run as ('' = the caller), on|off for
-# fsync. Locks: supervisor.lock is held as long as this script runs, and by none of its children.
+# Arguments: folder, folder of PostgreSQL's binaries, user to run as ('' = the caller), those
+# seconds, yes|no for whether the folder goes with the cluster, then settings as --name=value.
+# Locks: supervisor.lock is held as long as this script runs, and by none of its children.
 set -u
 cd "$1" || exit 1
-bin=$2 user=$3 fsync=$4
+folder=$1 bin=$2 user=$3 patience=$4 folder_goes=$5
+shift 5
 
 exec 9>supervisor.lock
 flock -w 2 9 || exit 0
@@ -29,9 +31,7 @@ if [ -z "$server" ]; then
     init="$run $bin/initdb -D data -U postgres -A trust -E UTF8 --no-sync --locale=C.UTF-8"
     $init --locale-provider=icu --icu-locale=en 9>&- || { rm -rf data/*; $init 9>&-; } || exit 1
 
-    $run "$bin/postgres" -D data -k "$PWD/socket" -c listen_addresses= -c max_connections=300 \
-        -c fsync="$fsync" -c full_page_writes="$fsync" -c shared_buffers=64MB \
-        -c max_wal_size=256MB -c autovacuum_naptime=10s 9>&- &
+    $run "$bin/postgres" -D data -k "$PWD/socket" -c listen_addresses= "$@" 9>&- &
     server=$!
 fi
 trap 'kill -QUIT $server' TERM INT HUP
@@ -40,13 +40,14 @@ idle=0
 while kill -0 $server; do
     sleep 1 9>&-
     if flock -n -x users.lock true 9>&-; then idle=$((idle + 1)); else idle=0; fi
-    if [ $idle -ge 10 ]; then
+    if [ $idle -ge "$patience" ]; then
         # Whoever comes while this lock is held waits, and then finds the supervisor gone.
         exec 8>users.lock
         if flock -n -x 8; then
             kill -QUIT $server
             while kill -0 $server; do sleep 0.1 9>&-; done
             rm -rf data socket
+            [ "$folder_goes" = yes ] && cd / && rm -rf "$folder"
             exit 0
         fi
         exec 8>&-

@@ -1,0 +1,81 @@
+//! Policy files: TOML that a lawyer can read, checked down to the line.
+//!
+//! Invariant: a file that passes can be stored as it is, and its own examples come true. What is
+//! wrong is told with its line and its path, all of it that one reading can find.
+
+mod examples;
+mod read;
+mod section;
+
+use crate::model::{Policy, PolicyProblem};
+pub use examples::{Example, Expected};
+use section::Reader;
+
+/// What is wrong in a file, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, from 1 on.
+    pub line: usize,
+    /// Path of the field, such as `tiers[1].notice_hours`; empty for the file as a whole.
+    pub path: String,
+    /// What is wrong and what is expected.
+    pub reason: String,
+}
+
+/// Everything that a check finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The policy, where the file could be read.
+    pub policy: Option<Policy>,
+    /// How many examples the file has.
+    pub examples: usize,
+    /// How many of them came true.
+    pub examples_passed: usize,
+    /// What is wrong; empty when the policy can be stored.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a policy file, checks it and runs its examples.
+pub fn check(text: &str) -> Result<Policy, Vec<Problem>> {
+    let report = report(text);
+    match report.policy {
+        Some(policy) if report.problems.is_empty() => Ok(policy),
+        _ => Err(report.problems),
+    }
+}
+
+/// Reads a policy file, checks it and runs its examples; tells the figures too.
+pub fn report(text: &str) -> Report {
+    let reader = Reader::new(text);
+    let read = reader.root().and_then(read::file);
+    let Some((policy, examples)) = read.filter(|_| reader.is_clean()) else {
+        return Report {
+            policy: None,
+            examples: 0,
+            examples_passed: 0,
+            problems: reader.problems(),
+        };
+    };
+    for PolicyProblem { field, description } in policy.problems() {
+        reader.report(&field, description);
+    }
+    let mut examples_passed = 0;
+    let sound = reader.is_clean();
+    for (at, example) in examples.iter().enumerate() {
+        // What a policy with problems answers says nothing about the example.
+        match sound.then(|| example.failure(&policy)) {
+            Some(None) => examples_passed += 1,
+            Some(Some(failure)) => reader.report(&format!("examples[{at}].expect"), failure),
+            None => {}
+        }
+    }
+    Report {
+        policy: Some(policy),
+        examples: examples.len(),
+        examples_passed,
+        problems: reader.problems(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,296 @@
+//! `redress policy check`, `explain` and `what-if`: policy files on this machine, without a server.
+//!
+//! Invariant: every figure comes from the policy crate; what is shown here is only laid out here.
+
+mod json;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use redress_calendar::{Zone, format_instant};
+use redress_core::clock::{Clock as _, SystemClock, Timestamp};
+use redress_core::money::Money;
+use redress_policy::check::{Problem, check as check_text, report};
+use redress_policy::{
+    Answer, Decision, FactKind, FactValue, LineFacts, LinePrice, NeededFact, Policy, Situation,
+    Status, Step,
+};
+use serde_json::json;
+
+use crate::cli::{AskArgs, CheckArgs};
+use crate::output;
+use json::{check_json, decision_json, what_if_json};
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn problem_line(file: &Path, problem: &Problem) -> String {
+    let path = if problem.path.is_empty() { String::new() } else { format!("{} ", problem.path) };
+    format!("{}:{}: {path}{}", file.display(), problem.line, problem.reason)
+}
+
+pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
+    let mut reports = Vec::new();
+    for file in &args.files {
+        reports.push((file.as_path(), report(&read(file)?)));
+    }
+    let sound = reports.iter().all(|(_, report)| report.problems.is_empty());
+    if args.json {
+        output::json(&check_json(&reports))?;
+    } else {
+        for (file, report) in &reports {
+            let name = file.display();
+            if report.problems.is_empty() {
+                let (passed, all) = (report.examples_passed, report.examples);
+                output::line(format!("{name}: OK, {passed} of {all} examples"));
+            }
+            for problem in &report.problems {
+                output::line(problem_line(file, problem));
+            }
+        }
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The question of a command, with what it is asked of.
+struct Question<'a> {
+    args: &'a AskArgs,
+    policy: Policy,
+    zone: Zone,
+    at: Timestamp,
+    gross: i64,
+    facts: BTreeMap<String, FactValue>,
+}
+
+impl<'a> Question<'a> {
+    fn read(args: &'a AskArgs) -> Result<Self> {
+        let policy = check_text(&read(&args.file)?).map_err(|problems| {
+            let lines: Vec<_> = problems.iter().map(|p| problem_line(&args.file, p)).collect();
+            anyhow::anyhow!("the policy cannot be used\n{}", lines.join("\n"))
+        })?;
+        let gross = Money::parse_decimal(args.currency, &args.price).context("--price")?;
+        if gross.minor_units < 0 {
+            bail!("--price: expected an amount that is not below zero");
+        }
+        let facts =
+            args.facts.iter().map(|told| read_fact(&policy, told)).collect::<Result<_>>()?;
+        let zone = Zone::named(&args.zone).context("--zone")?;
+        let at = args.at.unwrap_or_else(|| SystemClock.now());
+        Ok(Self { args, policy, zone, at, gross: gross.minor_units, facts })
+    }
+
+    fn line(&self) -> LineFacts<'_> {
+        let args = self.args;
+        LineFacts {
+            id: "line",
+            kind: args.kind,
+            gross: self.gross,
+            units: args.units,
+            start: args.start,
+            time_zone: self.zone.name(),
+            event: &args.event,
+            place: &args.place,
+        }
+    }
+
+    fn with<T>(&self, at: Timestamp, ask: impl FnOnce(&Situation<'_>) -> T) -> T {
+        let args = self.args;
+        ask(&Situation {
+            now: at,
+            purchase: args.purchase.unwrap_or(self.policy.effective),
+            channel: &args.channel,
+            currency: args.currency,
+            override_code: args.override_code,
+            evidence: &args.evidence,
+            facts: &self.facts,
+            buyer_refunds: args.buyer_refunds,
+            whole_order: !args.part,
+            lines: &[self.line()],
+        })
+    }
+
+    fn decide(&self, at: Timestamp) -> Decision {
+        self.with(at, |situation| self.policy.price(situation))
+    }
+
+    fn amount(&self, minor_units: i64) -> String {
+        Money { currency: self.args.currency, minor_units }.to_string()
+    }
+
+    /// What a reader should know of the policy before trusting its answer.
+    fn remarks(&self) -> Vec<String> {
+        let policy = &self.policy;
+        let mut remarks = Vec::new();
+        if policy.status != Status::Active {
+            remarks.push(format!("The policy's status is {}.", policy.status.as_str()));
+        }
+        let purchase = self.args.purchase.unwrap_or(policy.effective);
+        let outside =
+            purchase < policy.effective || policy.expires.is_some_and(|until| purchase >= until);
+        if outside {
+            let from = format_instant(policy.effective);
+            let until = policy.expires.map(|at| format!(" until before {}", format_instant(at)));
+            let until = until.unwrap_or_default();
+            remarks.push(format!("It applies to orders bought from {from} on{until}."));
+        }
+        remarks
+    }
+}
+
+/// Reads `name=value` as the kind that the policy declares.
+fn read_fact(policy: &Policy, told: &str) -> Result<(String, FactValue)> {
+    let (name, value) = told.split_once('=').context("--fact: expected name=value")?;
+    let Some(fact) = policy.facts.iter().find(|fact| fact.name == name) else {
+        let known: Vec<_> = policy.facts.iter().map(|fact| fact.name.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        bail!("--fact: the policy has no fact {name:?}; it has {known}");
+    };
+    let expected = match fact.kind {
+        FactKind::Bool => "true or false",
+        FactKind::Int => "a whole number",
+        FactKind::String => "a text",
+        FactKind::Timestamp => "an instant such as 2026-12-19T14:30:00Z",
+    };
+    let value = fact.kind.value(value);
+    let value = value.with_context(|| format!("--fact: {name} is {expected}"))?;
+    Ok((name.to_owned(), value))
+}
+
+pub(super) fn explain(args: &AskArgs) -> Result<ExitCode> {
+    let question = Question::read(args)?;
+    let decision = question.decide(question.at);
+    let priced = matches!(decision, Decision::Priced(_));
+    if args.json {
+        let mut answer = decision_json(&decision);
+        answer["policy"] = json!(question.policy.id);
+        answer["currency"] = json!(args.currency);
+        answer["at"] = json!(format_instant(question.at));
+        output::json(&answer)?;
+    } else {
+        question.remarks().iter().for_each(output::line);
+        show(&question, &decision)?;
+    }
+    Ok(if priced { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn show(question: &Question<'_>, decision: &Decision) -> Result<()> {
+    match decision {
+        Decision::Priced(prices) => {
+            for price in prices {
+                price.path.iter().map(Step::text).for_each(output::line);
+                output::line(format!("Rule: {} ({})", price.rule, citation(price)));
+                output::line(format!("Fee: {}", question.amount(price.fee)));
+                output::line(format!("Refund: {}", question.amount(price.refund)));
+                if let Some(uncertainty) = price.uncertainty {
+                    output::line(format!("Uncertain: {}", uncertainty.as_str()));
+                }
+            }
+            let deadline = question.policy.pay_by(question.at, question.zone.name())?;
+            let by = question.zone.in_words(deadline.at)?;
+            let earliest = if deadline.uncertainty.is_some() { ", or later" } else { "" };
+            let asked = question.zone.in_words(question.at)?;
+            output::line(format!("Asked for on {asked}, it is to be paid by {by}{earliest}."));
+        }
+        Decision::NeedsFacts(facts) => {
+            output::line("The answer depends on what nobody has told yet:");
+            facts.iter().map(needed).for_each(output::line);
+        }
+        Decision::Refused(refusal) => {
+            output::line(format!("Not priced ({}): {refusal}.", refusal.code()));
+        }
+    }
+    Ok(())
+}
+
+fn citation(price: &LinePrice) -> String {
+    let uri = &price.citation.uri;
+    let uri = if uri.is_empty() { String::new() } else { format!(", {uri}") };
+    format!("{}{uri}", price.citation.title)
+}
+
+/// A question, and the option that answers it.
+fn needed(fact: &NeededFact) -> String {
+    let option = if fact.name == redress_policy::BUYER_REFUNDS {
+        "--buyer-refunds N".to_owned()
+    } else {
+        format!("--fact {}=<{}>", fact.name, fact.kind.as_str())
+    };
+    format!("  {} ({option})", fact.question)
+}
+
+pub(super) fn what_if(args: &AskArgs) -> Result<ExitCode> {
+    let question = Question::read(args)?;
+    let boundaries = question
+        .with(question.at, |situation| question.policy.boundaries(situation, &question.line()))?;
+    let (answers, open) =
+        question.with(question.at, |situation| question.policy.answers(situation));
+    // A single answer that needs no telling is what the first table shows already.
+    let asked = answers.iter().any(|(facts, _)| facts.len() > question.facts.len());
+    let answers = if asked { answers } else { Vec::new() };
+    let rows: Vec<_> = boundaries
+        .into_iter()
+        .map(|at| (at, question.decide(at), question.decide(Timestamp(at.0.saturating_add(1)))))
+        .collect();
+    if args.json {
+        output::json(&what_if_json(&question, &rows, &answers, &open)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    question.remarks().iter().for_each(output::line);
+    show_boundaries(&question, &rows)?;
+    show_answers(&question, &answers);
+    if !open.is_empty() {
+        output::line("Answers to these cannot be tried one by one; tell them:");
+        open.iter().map(needed).for_each(output::line);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A boundary, and what is answered at it and right after it.
+type Row = (Timestamp, Decision, Decision);
+
+/// Rule, fee and refund, or what stands in their way.
+fn cells(question: &Question<'_>, decision: &Decision) -> [String; 3] {
+    match decision {
+        Decision::Priced(prices) => prices.first().map_or_else(Default::default, |price| {
+            [price.rule.clone(), question.amount(price.fee), question.amount(price.refund)]
+        }),
+        Decision::NeedsFacts(facts) => {
+            let names: Vec<_> = facts.iter().map(|fact| fact.name.as_str()).collect();
+            [format!("depends on {}", names.join(", ")), String::new(), String::new()]
+        }
+        Decision::Refused(refusal) => [refusal.code().to_owned(), String::new(), String::new()],
+    }
+}
+
+fn show_boundaries(question: &Question<'_>, rows: &[Row]) -> Result<()> {
+    let until = format!("up to and including ({})", question.zone.name());
+    let mut table = Vec::new();
+    for (at, before, after) in rows {
+        let [rule, fee, refund] = cells(question, before);
+        let [then, then_fee, then_refund] = cells(question, after);
+        let local = question.zone.in_figures(*at)?;
+        table.push([local, rule, fee, refund, then, then_fee, then_refund]);
+    }
+    output::table([&until, "rule", "fee", "refund", "after it", "fee", "refund"], table);
+    Ok(())
+}
+
+fn show_answers(question: &Question<'_>, answers: &[Answer]) {
+    if answers.is_empty() {
+        return;
+    }
+    let rows = answers.iter().map(|(facts, decision)| {
+        let told = facts.iter().filter(|(name, _)| !question.facts.contains_key(*name));
+        let told: Vec<_> = told.map(|(name, value)| format!("{name} = {value}")).collect();
+        let [rule, fee, refund] = cells(question, decision);
+        [told.join(", "), rule, fee, refund]
+    });
+    output::table(["asked for at the time, if", "rule", "fee", "refund"], rows);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! The database as a process reaches it that may end at each step.
+//!
+//! Invariant: each method is forwarded as it is. The store trait is the seam where a process meets
+//! its database, so a hook here stands before and after every transaction there is; one macro
+//! forwards them all, so that none is left out.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use redress_core::clock::Timestamp;
+use redress_core::id::{
+    CustomerId, DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
+};
+use redress_policy::Policy;
+use redress_refunds::domain::attempt::Attempt;
+use redress_refunds::domain::audit::{AuditEntry, AuditRecord};
+use redress_refunds::domain::disruption::{Disruption, DisruptionEvent, Item, ItemPlan, ItemState};
+use redress_refunds::domain::ledger::{Balances, CurrencySums, LedgerEntry, Recount};
+use redress_refunds::domain::order::{Contact, Order};
+use redress_refunds::domain::quote::Quote;
+use redress_refunds::domain::refund::Refund;
+use redress_refunds::domain::settle::AttemptFinding;
+use redress_refunds::store::{
+    ActOutcome, AmbiguousRefund, AppliedPolicy, AuditFilter, AuditOf, ChainPage, Claim,
+    CreateOutcome, Decision, DisruptionFilter, ImportOutcome, ImportedOrder, ItemTerms, ItemTotals,
+    LedgerStore, Listed, NewRefund, OrderFilter, Page, PaymentAt, RefundFilter, RefundStore,
+    RequestRecord, SharedStore, Slice, StoredQuote, StoredReply,
+};
+use redress_store::StoreError;
+use redress_store::lease::Lease;
+
+use super::mortal::Mortal;
+
+/// A store as `process` reaches it.
+pub(crate) struct MortalStore {
+    process: Arc<Mortal>,
+    store: SharedStore,
+}
+
+impl MortalStore {
+    pub(crate) fn shared(process: &Arc<Mortal>, store: &SharedStore) -> SharedStore {
+        Arc::new(Self { process: Arc::clone(process), store: Arc::clone(store) })
+    }
+}
+
+macro_rules! forward {
+    (impl $trait:ident {
+        $($name:ident($($arg:ident: $type:ty),* $(,)?) -> $answer:ty;)+
+    }) => {
+        #[async_trait]
+        impl $trait for MortalStore {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, StoreError> {
+                self.process.step(stringify!($name), self.store.$name($($arg),*)).await
+            })+
+        }
+    };
+}
+
+forward! {
+    impl LedgerStore {
+        chain(lease: &Lease) -> u64;
+        ledger_entries(
+            tenant: &TenantId,
+            refund: Option<&RefundId>,
+            slice: Slice,
+        ) -> ChainPage<LedgerEntry>;
+        audit_records(
+            tenant: &TenantId,
+            filter: &AuditFilter,
+            slice: Slice,
+        ) -> ChainPage<AuditRecord>;
+        audit_of(tenant: &TenantId, resource: &str) -> Vec<AuditEntry>;
+        account_balances(tenant: &TenantId) -> Balances;
+        recount(tenant: &TenantId) -> Recount;
+    }
+}
+
+forward! {
+    impl RefundStore {
+        import_orders(
+            tenant: &TenantId,
+            orders: &[ImportedOrder],
+            default_policy: Option<&PolicyId>,
+            ids: &dyn IdSource,
+            now: Timestamp,
+        ) -> Vec<ImportOutcome>;
+        orders(tenant: &TenantId, ids: &[OrderId]) -> Vec<Order>;
+        list_orders(tenant: &TenantId, filter: &OrderFilter, page: &Page) -> Listed<Order>;
+        contacts(tenant: &TenantId, ids: &[OrderId]) -> Vec<(OrderId, Contact, String)>;
+        apply_policy(
+            tenant: &TenantId,
+            policy: AppliedPolicy,
+            audit: AuditOf<'_, Policy>,
+            now: Timestamp,
+        ) -> AppliedPolicy;
+        policy(tenant: &TenantId, id: &PolicyId) -> Option<AppliedPolicy>;
+        policy_version(tenant: &TenantId, id: &PolicyId, version: i64) -> Option<Policy>;
+        policy_in_force(tenant: &TenantId, id: &PolicyId, at: Timestamp) -> Option<Policy>;
+        list_policies(tenant: &TenantId, page: &Page) -> Listed<AppliedPolicy>;
+        replay(tenant: &TenantId, method: &'static str, request_id: &str) -> Option<StoredReply>;
+        create_quote(
+            tenant: &TenantId,
+            quote: &Quote,
+            request: &RequestRecord,
+            now: Timestamp,
+        ) -> ();
+        quote(tenant: &TenantId, id: &QuoteId) -> Option<StoredQuote>;
+        create_refunds(refunds: &[NewRefund], ids: &dyn IdSource) -> Vec<CreateOutcome>;
+        act(
+            tenant: &TenantId,
+            id: &RefundId,
+            decision: &Decision<'_>,
+            ids: &dyn IdSource,
+            now: Timestamp,
+        ) -> ActOutcome;
+        buyer_refunds(
+            tenant: &TenantId,
+            customer: &CustomerId,
+            events: &[EventId],
+        ) -> Vec<(EventId, i64)>;
+        payments_at(provider: &str, reference: &str, limit: i64) -> Vec<PaymentAt>;
+        record_external(refund: &Refund, ids: &dyn IdSource, now: Timestamp) -> bool;
+        announce_ambiguous(ambiguous: &AmbiguousRefund, ids: &dyn IdSource, now: Timestamp) -> bool;
+        refund(tenant: &TenantId, id: &RefundId) -> Option<Refund>;
+        list_refunds(tenant: &TenantId, filter: &RefundFilter, page: &Page) -> Listed<Refund>;
+        claim_to_send(claim: &Claim<'_>) -> Vec<Attempt>;
+        claim_to_look_up(claim: &Claim<'_>) -> Vec<Attempt>;
+        settle(findings: &[AttemptFinding], ids: &dyn IdSource, now: Timestamp) -> usize;
+        hint(provider: &str, provider_refund: &str, attempt: Option<&str>, now: Timestamp) -> bool;
+        attempt_by_provider_refund(
+            provider: &str,
+            provider_refund: &str,
+            attempt: Option<&str>,
+        ) -> Option<Attempt>;
+        next_due(provider: &str) -> Option<Timestamp>;
+        orders_for_event(
+            tenant: &TenantId,
+            event: &EventId,
+            after: Option<&OrderId>,
+            limit: i64,
+        ) -> Vec<Order>;
+        create_disruption(
+            disruption: &Disruption,
+            request: &RequestRecord,
+            ids: &dyn IdSource,
+        ) -> ();
+        disruption(tenant: &TenantId, id: &DisruptionId) -> Option<Disruption>;
+        list_disruptions(
+            tenant: &TenantId,
+            filter: &DisruptionFilter,
+            page: &Page,
+        ) -> Listed<Disruption>;
+        item_totals(tenant: &TenantId, id: &DisruptionId) -> Vec<ItemTotals>;
+        list_items(
+            tenant: &TenantId,
+            id: &DisruptionId,
+            state: Option<ItemState>,
+            page: &Page,
+        ) -> Listed<Item>;
+        discard_items(disruption: &Disruption) -> ();
+        freeze_items(disruption: &Disruption, plans: &[ItemPlan]) -> ();
+        advance_disruption(
+            disruption: &Disruption,
+            event: DisruptionEvent,
+            expected_items: Option<i64>,
+            request: &RequestRecord,
+            ids: &dyn IdSource,
+        ) -> Disruption;
+        start_items(limit: i64, terms: &ItemTerms, ids: &dyn IdSource, now: Timestamp) -> usize;
+        complete_disruptions(ids: &dyn IdSource, now: Timestamp) -> usize;
+        ledger_sums(tenant: &TenantId) -> Vec<CurrencySums>;
+    }
+}

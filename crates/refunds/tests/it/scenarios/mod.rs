@@ -1,0 +1,14 @@
+//! The acceptance scenarios, by their numbers: real gRPC over memory, the real workers, and where
+//! money is sent or a webhook arrives, the sandbox over real HTTP. On both databases.
+//!
+//! Killing the process (12) is a test of processes of their own; mass cancellation (23 to 28) is
+//! tested beside the disruptions.
+
+mod crowds;
+mod notes;
+mod outside;
+mod people;
+mod quotes;
+mod stage;
+mod tenders;
+mod unclear;
