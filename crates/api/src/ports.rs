@@ -17,6 +17,12 @@ pub trait TenantDirectory: Send + Sync {
 
     /// The tenant's current settings, `None` before they were applied.
     async fn get(&self, id: &TenantId) -> Result<Option<Tenant>, PortError>;
+
+    /// The tenant's settings as they were at most a second ago, for calls that come by the
+    /// thousand. What this directory applied itself is seen at once.
+    async fn recent(&self, id: &TenantId) -> Result<Option<Tenant>, PortError> {
+        self.get(id).await
+    }
 }
 
 /// Takes events out of a service: gRPC today; a message broker can join without touching a

@@ -3,13 +3,16 @@
 //! Invariant: every version is kept; a version is written once and never changed; applying what
 //! is current already writes nothing.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redress_api::ports::{PortError, TenantDirectory};
 use redress_core::clock::{Clock, Timestamp};
 use redress_core::id::TenantId;
 use redress_core::tenant::Tenant;
+use tokio::time::Instant;
 
 use crate::database::Database;
 use crate::error::StoreError;
@@ -17,11 +20,24 @@ use crate::error::StoreError;
 /// Tries of an `apply` that races with others before it reports the database as busy.
 const APPLY_TRIES: usize = 5;
 
+/// How old settings may be that [`TenantDirectory::recent`] gives.
+const RECENT: Duration = Duration::from_secs(1);
+/// How many tenants' settings are kept for that; when there are more, all are read anew.
+const MOST_RECENT: usize = 1_000;
+
 /// The tenant directory of one service.
 #[derive(Debug, Clone)]
 pub struct Tenants {
     database: Database,
     clock: Arc<dyn Clock>,
+    recent: Arc<Mutex<HashMap<TenantId, Read>>>,
+}
+
+/// Settings, and when they were read.
+#[derive(Debug)]
+struct Read {
+    at: Instant,
+    tenant: Option<Tenant>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -44,8 +60,26 @@ const INSERT: &str = "INSERT INTO tenants (tenant, version, display_name, locale
 
 impl Tenants {
     /// The directory in `database`; `clock` dates the versions.
-    pub const fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock }
+    pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock, recent: Arc::default() }
+    }
+
+    /// Keeps settings that were read at `at`, unless newer ones are kept.
+    fn keep(&self, id: &TenantId, at: Instant, tenant: Option<&Tenant>) {
+        let version = |tenant: Option<&Tenant>| tenant.map_or(0, |tenant| tenant.version);
+        let mut recent = self.lock();
+        if recent.get(id).is_some_and(|kept| version(kept.tenant.as_ref()) > version(tenant)) {
+            return;
+        }
+        if recent.len() >= MOST_RECENT {
+            recent.clear();
+        }
+        recent.insert(id.clone(), Read { at, tenant: tenant.cloned() });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Read>> {
+        // Nothing panics while it is held, and the map is whole after each change.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn current(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
@@ -126,7 +160,10 @@ impl TenantDirectory for Tenants {
             }
             let next = Tenant { version: version + 1, ..tenant.clone() };
             match self.insert(&next, self.clock.now()).await {
-                Ok(()) => return Ok(next),
+                Ok(()) => {
+                    self.keep(&next.id, Instant::now(), Some(&next));
+                    return Ok(next);
+                }
                 // Somebody else wrote this version first: compare with theirs.
                 Err(StoreError::AlreadyExists { .. }) => {}
                 Err(other) => return Err(other.into()),
@@ -137,5 +174,15 @@ impl TenantDirectory for Tenants {
 
     async fn get(&self, id: &TenantId) -> Result<Option<Tenant>, PortError> {
         Ok(self.current(id).await?)
+    }
+
+    async fn recent(&self, id: &TenantId) -> Result<Option<Tenant>, PortError> {
+        if let Some(read) = self.lock().get(id).filter(|read| read.at.elapsed() < RECENT) {
+            return Ok(read.tenant.clone());
+        }
+        let at = Instant::now();
+        let tenant = self.current(id).await?;
+        self.keep(id, at, tenant.as_ref());
+        Ok(tenant)
     }
 }

@@ -202,7 +202,7 @@ async fn terms(
 ) -> Result<RefundTerms, RefundError> {
     let tenant = &ask.request.key.tenant;
     let used = quote.price.shares.iter().map(|share| share.provider.as_str());
-    let settings = app.tenants.get(tenant).await?;
+    let settings = app.tenants.recent(tenant).await?;
     let limits = settings.map(|settings| settings.approval_limits).unwrap_or_default();
     let total = Money { currency: quote.price.currency, minor_units: quote.price.total };
     Ok(RefundTerms {

@@ -11,6 +11,7 @@ redress_testkit::conformance! {
     open = open;
     a_change_makes_a_new_version_and_no_change_makes_none,
     racing_changes_all_get_a_version,
+    recent_settings_are_those_that_were_applied_here_last,
 }
 
 fn settings() -> Tenant {
@@ -39,6 +40,18 @@ async fn a_change_makes_a_new_version_and_no_change_makes_none(database: Databas
     assert_eq!(tenants.get(&second.id).await.unwrap(), Some(second));
     let history = "SELECT display_name FROM tenants ORDER BY version";
     assert_eq!(texts(&database, history).await, ["Arena Süd", "Arena"]);
+}
+
+async fn recent_settings_are_those_that_were_applied_here_last(database: Database) {
+    let tenants = Tenants::new(database.clone(), redress_testkit::clock::manual());
+    assert_eq!(tenants.recent(&settings().id).await.unwrap(), None);
+    for name in ["Arena", "Arena Süd"] {
+        let applied = Tenant { display_name: name.to_owned(), ..settings() };
+        let applied = tenants.apply(applied).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(tenants.recent(&applied.id).await.unwrap().as_ref(), Some(&applied));
+        }
+    }
 }
 
 async fn racing_changes_all_get_a_version(database: Database) {
