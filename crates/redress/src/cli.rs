@@ -137,7 +137,7 @@ pub enum BenchCommand {
         after_help = "Databases are made in the folder for temporary files and removed again; to \
                       measure another disk, set TMPDIR.\n\n\
                       Examples:\n  redress bench unary --requests 20000\n  \
-                      redress bench unary --database postgres --concurrency 64 --json"
+                      redress bench unary --database postgres --concurrency 32 --json"
     )]
     Unary(UnaryArgs),
 }
@@ -427,10 +427,10 @@ pub struct RatingArgs {
 #[derive(Debug, Args)]
 pub struct UnaryArgs {
     /// Measured calls to each of the two servers, on each database.
-    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub requests: u32,
     /// Callers; each sends its next call when the one before is answered.
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=512))]
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=512))]
     pub concurrency: u32,
     /// Connections that the callers share.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]

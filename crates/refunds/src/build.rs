@@ -21,7 +21,7 @@ use redress_store::pump::EventPump;
 use redress_store::relay::RelaySettings;
 use redress_store::{Database, Tenants};
 
-use crate::app::{Connections, RefundWriter, Refunds};
+use crate::app::{Batches, Connections, Refunds};
 use crate::config::{ConfigProblems, RefundsConfig, RefundsSettings};
 use crate::grpc::{DisruptionGrpc, LedgerGrpc, OrderGrpc, PolicyGrpc, RefundGrpc};
 use crate::provider::SharedProvider;
@@ -74,7 +74,7 @@ pub async fn build(config: &RefundsConfig, deps: Deps) -> Result<Service, BuildE
     let tenants: Arc<dyn TenantDirectory> =
         Arc::new(Tenants::new(database.clone(), Arc::clone(&clock)));
     let app = Refunds {
-        writer: RefundWriter::new(Arc::clone(&store), Arc::clone(&ids)),
+        batches: Batches::new(Arc::clone(&store), Arc::clone(&ids)),
         store: Arc::clone(&store),
         tenants,
         connections: Arc::new(Connections::of(&providers)),

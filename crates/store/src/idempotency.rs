@@ -10,6 +10,7 @@ use sqlx::{PgConnection, QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::database::Database;
 use crate::error::StoreError;
+use crate::writes::Writes;
 
 /// Rows in one INSERT on SQLite, far below its limit of 32,766 parameters.
 const SQLITE_CHUNK: usize = 100;
@@ -162,24 +163,29 @@ pub async fn insert_postgres(
     conn: &mut PgConnection,
     records: &[IdempotencyRecord],
 ) -> Result<(), StoreError> {
+    let mut writes = Writes::default();
+    push(&mut writes, records);
+    writes.execute(conn).await
+}
+
+/// Adds the insertion of `records` to a statement.
+pub fn push(writes: &mut Writes, records: &[IdempotencyRecord]) {
     if records.is_empty() {
-        return Ok(());
+        return;
     }
     // In the order of the keys, so that two batches wait for each other and never in a circle.
-    sqlx::query(
-        "INSERT INTO idempotency_records \
-         (tenant, method, request_id, fingerprint, response, created_at) \
-         SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], \
-         $6::bigint[]) AS r (tenant, method, request_id, fingerprint, response, created_at) \
-         ORDER BY tenant, method, request_id",
-    )
-    .bind(records.iter().map(|record| record.tenant.as_str()).collect::<Vec<_>>())
-    .bind(records.iter().map(|record| record.method.as_str()).collect::<Vec<_>>())
-    .bind(records.iter().map(|record| record.request_id.as_str()).collect::<Vec<_>>())
-    .bind(records.iter().map(|record| record.fingerprint.as_slice()).collect::<Vec<_>>())
-    .bind(records.iter().map(|record| record.response.as_slice()).collect::<Vec<_>>())
-    .bind(records.iter().map(|record| record.created.0).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
-    Ok(())
+    writes
+        .push(
+            "INSERT INTO idempotency_records \
+             (tenant, method, request_id, fingerprint, response, created_at) \
+             SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], \
+             $6::bigint[]) AS r (tenant, method, request_id, fingerprint, response, created_at) \
+             ORDER BY tenant, method, request_id",
+        )
+        .bind(records.iter().map(|record| record.tenant.as_str()).collect::<Vec<_>>())
+        .bind(records.iter().map(|record| record.method.as_str()).collect::<Vec<_>>())
+        .bind(records.iter().map(|record| record.request_id.as_str()).collect::<Vec<_>>())
+        .bind(records.iter().map(|record| record.fingerprint.as_slice()).collect::<Vec<_>>())
+        .bind(records.iter().map(|record| record.response.as_slice()).collect::<Vec<_>>())
+        .bind(records.iter().map(|record| record.created.0).collect::<Vec<_>>());
 }

@@ -12,6 +12,7 @@
 
 mod database;
 mod error;
+mod gather;
 pub mod idempotency;
 pub mod inbox;
 pub mod lease;
@@ -25,12 +26,15 @@ mod rows;
 pub mod sequencer;
 mod tenants;
 mod wakeup;
+mod writes;
 
 pub use database::{
     ConnectError, Database, DatabaseSettings, PostgresDatabase, PostgresTx, SqliteDatabase,
     SqliteTx,
 };
 pub use error::{Cause, StoreError};
+pub use gather::{Gather, Pace, Together};
 pub use migrate::{RELEASE, Schema, SchemaError, check, migrate};
 pub use tenants::Tenants;
 pub use wakeup::Wakeup;
+pub use writes::{Part, Writes};

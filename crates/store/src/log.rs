@@ -15,28 +15,60 @@ use crate::sequencer::{by_partition, heads};
 /// Rows that one statement of [`trim`] removes at most.
 const TRIM_CHUNK: i64 = 5_000;
 
-/// Up to `limit` events of `partition` after position `after`, in order.
+/// Where to read on: a partition, and the position after which.
+pub(crate) type Place = (u16, i64);
+
+/// Up to `limit` events of each place, in order; one answer each. A place is read on without gaps,
+/// so nothing is found where the next events were cut off.
 pub(crate) async fn read(
     database: &Database,
-    partition: u16,
-    after: i64,
+    places: &[Place],
     limit: i64,
-) -> Result<Vec<Event>, StoreError> {
-    const READ: &str = r#"SELECT id, tenant, type, subject, time, payload_version, payload,
-        traceparent, position FROM event_log
-        WHERE "partition" = $1 AND position > $2 ORDER BY position LIMIT $3"#;
-    let partition = stored_partition(partition);
-    let rows: Vec<EventRow> = match database {
+) -> Result<Vec<Vec<Event>>, StoreError> {
+    const READ_SQLITE: &str = r#"SELECT k.key AS nth, e.id, e.tenant, e.type, e.subject, e.time,
+            e.payload_version, e.payload, e.traceparent, e.position
+        FROM json_each($1) k
+        CROSS JOIN event_log e ON e."partition" = k.value->>0 AND e.position > k.value->>1
+            AND e.position <= k.value->>1 + $2
+        ORDER BY e.position"#;
+    const READ_POSTGRES: &str = r#"SELECT k.nth - 1 AS nth, e.*
+        FROM UNNEST($1::smallint[], $2::bigint[]) WITH ORDINALITY AS k ("partition", after, nth)
+        CROSS JOIN LATERAL (
+            SELECT id, tenant, type, subject, time, payload_version, payload, traceparent, position
+            FROM event_log
+            WHERE "partition" = k."partition" AND position > k.after AND position <= k.after + $3
+            ORDER BY position LIMIT $3) e
+        ORDER BY e.position"#;
+    let (partitions, after): (Vec<i16>, Vec<i64>) =
+        places.iter().map(|(partition, after)| (stored_partition(*partition), *after)).unzip();
+    let rows: Vec<ReadRow> = match database {
         Database::Sqlite(database) => {
-            let query = sqlx::query_as(READ).bind(partition).bind(after).bind(limit);
+            let places: Vec<_> = partitions.into_iter().zip(after).collect();
+            let places = serde_json::to_string(&places)
+                .map_err(|error| StoreError::Internal(error.into()))?;
+            let query = sqlx::query_as(READ_SQLITE).bind(places).bind(limit);
             query.fetch_all(&database.read).await?
         }
         Database::Postgres(database) => {
-            let query = sqlx::query_as(READ).bind(partition).bind(after).bind(limit);
+            let query = sqlx::query_as(READ_POSTGRES).bind(partitions).bind(after).bind(limit);
             query.fetch_all(&database.pool).await?
         }
     };
-    rows.into_iter().map(|row| row.into_event("event_log")).collect()
+    let mut read: Vec<Vec<Event>> = places.iter().map(|_| Vec::new()).collect();
+    for row in rows {
+        let place = usize::try_from(row.nth).ok().and_then(|nth| read.get_mut(nth));
+        if let Some(place) = place {
+            place.push(row.event.into_event("event_log")?);
+        }
+    }
+    Ok(read)
+}
+
+#[derive(sqlx::FromRow)]
+struct ReadRow {
+    nth: i64,
+    #[sqlx(flatten)]
+    event: EventRow,
 }
 
 /// The subscriber's last acknowledged position in each partition; 0 before the first.

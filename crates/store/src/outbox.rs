@@ -11,6 +11,7 @@ use sqlx::{PgConnection, QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::error::StoreError;
 use crate::rows::stored_partition;
+use crate::writes::Writes;
 
 /// Rows in one INSERT: enough to make the statement's overhead vanish, and far below SQLite's
 /// limit of 32,766 parameters.
@@ -70,30 +71,36 @@ pub async fn append_postgres(
     conn: &mut PgConnection,
     events: &[NewEvent],
 ) -> Result<(), StoreError> {
+    let mut writes = Writes::default();
+    push(&mut writes, events);
+    writes.execute(conn).await
+}
+
+/// Adds the appending of `events` to a statement. Nothing says which part of a statement is carried
+/// out last: the transaction has to hold the rows that the events speak of.
+pub fn push(writes: &mut Writes, events: &[NewEvent]) {
     if events.is_empty() {
-        return Ok(());
+        return;
     }
-    sqlx::query(
-        r#"INSERT INTO outbox ("partition", id, tenant, type, subject, time, payload_version,
-               payload, traceparent)
-           SELECT "partition", id, tenant, type, subject, time, payload_version, payload,
-               traceparent
-           FROM UNNEST($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[],
-               $6::bigint[], $7::integer[], $8::bytea[], $9::text[])
-               WITH ORDINALITY AS e ("partition", id, tenant, type, subject, time,
-               payload_version, payload, traceparent, nth)
-           ORDER BY nth"#,
-    )
-    .bind(events.iter().map(|e| stored_partition(e.partition())).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.id.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.tenant.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.event_type).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.subject.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.time.0).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| i32::from(e.payload_version)).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.payload.as_slice()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.traceparent.as_deref()).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
-    Ok(())
+    writes
+        .push(
+            r#"INSERT INTO outbox ("partition", id, tenant, type, subject, time, payload_version,
+                   payload, traceparent)
+               SELECT "partition", id, tenant, type, subject, time, payload_version, payload,
+                   traceparent
+               FROM UNNEST($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[],
+                   $6::bigint[], $7::integer[], $8::bytea[], $9::text[])
+                   WITH ORDINALITY AS e ("partition", id, tenant, type, subject, time,
+                   payload_version, payload, traceparent, nth)
+               ORDER BY nth"#,
+        )
+        .bind(events.iter().map(|e| stored_partition(e.partition())).collect::<Vec<_>>())
+        .bind(events.iter().map(|e| e.id.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|e| e.tenant.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|e| e.event_type).collect::<Vec<_>>())
+        .bind(events.iter().map(|e| e.subject.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|e| e.time.0).collect::<Vec<_>>())
+        .bind(events.iter().map(|e| i32::from(e.payload_version)).collect::<Vec<_>>())
+        .bind(events.iter().map(|e| e.payload.as_slice()).collect::<Vec<_>>())
+        .bind(events.iter().map(|e| e.traceparent.as_deref()).collect::<Vec<_>>());
 }

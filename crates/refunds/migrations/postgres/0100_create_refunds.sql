@@ -70,7 +70,7 @@ CREATE TABLE order_lines (
     CONSTRAINT line_not_over_committed CHECK (
         removed OR over_refunded OR (committed <= gross + repriced AND committed_units <= units)
     )
-);
+) WITH (fillfactor = 70);
 CREATE INDEX order_lines_by_event ON order_lines (tenant, event_id, order_id);
 
 -- One counter row a payment. The CHECK is the last guard of "never pay back more than captured".
@@ -103,7 +103,7 @@ CREATE TABLE payments (
         overdrawn OR refunded_elsewhere + reserved + refunded + disputed <= captured
     ),
     CONSTRAINT elsewhere_within_report CHECK (refunded_elsewhere <= elsewhere_reported)
-);
+) WITH (fillfactor = 70);
 -- A provider's news of a refund that Redress did not make names the payment by its reference.
 CREATE INDEX payments_by_reference ON payments (provider, provider_reference)
     WHERE provider_reference <> '';
@@ -126,8 +126,6 @@ CREATE TABLE quotes (
     order_id TEXT COLLATE "C" NOT NULL,
     body BYTEA NOT NULL,
     expires BIGINT NOT NULL,
-    -- The refund that accepted it; a quote is accepted once.
-    refund_id TEXT COLLATE "C",
     created BIGINT NOT NULL,
     PRIMARY KEY (tenant, quote_id),
     FOREIGN KEY (tenant, order_id) REFERENCES orders (tenant, order_id)
@@ -152,6 +150,8 @@ CREATE TABLE refunds (
     tenant TEXT COLLATE "C" NOT NULL,
     refund_id TEXT COLLATE "C" NOT NULL,
     order_id TEXT COLLATE "C" NOT NULL,
+    -- The quote that it accepts; a quote is accepted once.
+    quote_id TEXT COLLATE "C",
     customer TEXT COLLATE "C" NOT NULL,
     disruption_id TEXT COLLATE "C",
     event_id TEXT COLLATE "C",
@@ -178,10 +178,13 @@ CREATE TABLE refunds (
     -- Nobody approves their own.
     CONSTRAINT refund_not_self_approved CHECK (approver IS NULL OR approver <> requester),
     PRIMARY KEY (tenant, refund_id),
+    UNIQUE (tenant, quote_id),
+    FOREIGN KEY (tenant, quote_id) REFERENCES quotes (tenant, quote_id),
     FOREIGN KEY (tenant, order_id) REFERENCES orders (tenant, order_id)
 );
 CREATE INDEX refunds_by_order ON refunds (tenant, order_id, refund_id);
-CREATE INDEX refunds_by_disruption ON refunds (tenant, disruption_id, refund_id);
+CREATE INDEX refunds_by_disruption ON refunds (tenant, disruption_id, refund_id)
+    WHERE disruption_id IS NOT NULL;
 CREATE INDEX refunds_by_customer ON refunds (tenant, customer, refund_id);
 
 -- Which refund used up what a policy gives each buyer once for an event.

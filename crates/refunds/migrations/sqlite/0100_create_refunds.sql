@@ -126,8 +126,6 @@ CREATE TABLE quotes (
     order_id TEXT NOT NULL,
     body BLOB NOT NULL,
     expires BIGINT NOT NULL,
-    -- The refund that accepted it; a quote is accepted once.
-    refund_id TEXT,
     created BIGINT NOT NULL,
     PRIMARY KEY (tenant, quote_id),
     FOREIGN KEY (tenant, order_id) REFERENCES orders (tenant, order_id)
@@ -152,6 +150,8 @@ CREATE TABLE refunds (
     tenant TEXT NOT NULL,
     refund_id TEXT NOT NULL,
     order_id TEXT NOT NULL,
+    -- The quote that it accepts; a quote is accepted once.
+    quote_id TEXT,
     customer TEXT NOT NULL,
     disruption_id TEXT,
     event_id TEXT,
@@ -178,10 +178,13 @@ CREATE TABLE refunds (
     -- Nobody approves their own.
     CONSTRAINT refund_not_self_approved CHECK (approver IS NULL OR approver <> requester),
     PRIMARY KEY (tenant, refund_id),
+    UNIQUE (tenant, quote_id),
+    FOREIGN KEY (tenant, quote_id) REFERENCES quotes (tenant, quote_id),
     FOREIGN KEY (tenant, order_id) REFERENCES orders (tenant, order_id)
 );
 CREATE INDEX refunds_by_order ON refunds (tenant, order_id, refund_id);
-CREATE INDEX refunds_by_disruption ON refunds (tenant, disruption_id, refund_id);
+CREATE INDEX refunds_by_disruption ON refunds (tenant, disruption_id, refund_id)
+    WHERE disruption_id IS NOT NULL;
 CREATE INDEX refunds_by_customer ON refunds (tenant, customer, refund_id);
 
 -- Which refund used up what a policy gives each buyer once for an event.

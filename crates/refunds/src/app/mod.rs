@@ -7,6 +7,7 @@ mod act_on_refund;
 mod apply_policy;
 mod approve_disruption;
 mod batch_get_order_contacts;
+mod batches;
 mod check_ledger;
 mod connections;
 mod create_disruption;
@@ -28,7 +29,6 @@ mod list_refunds;
 mod preview_disruption;
 mod quote_refund;
 mod record_external_refund;
-mod refund_writer;
 mod request;
 mod start_disruption;
 mod watch_refund;
@@ -37,6 +37,7 @@ pub use act_on_refund::{ActOnRefund, act_on_refund};
 pub use apply_policy::{ApplyPolicy, apply_policy};
 pub use approve_disruption::{ApproveDisruption, approve_disruption};
 pub use batch_get_order_contacts::batch_get_order_contacts;
+pub use batches::{Batches, Created, Draft};
 pub use check_ledger::{LedgerCheck, check_ledger};
 pub use connections::Connections;
 pub use create_disruption::{CreateDisruption, create_disruption};
@@ -58,7 +59,6 @@ pub use list_refunds::list_refunds;
 pub use preview_disruption::{DisruptionPreview, PreviewTotal, preview_disruption};
 pub use quote_refund::{QuoteRefund, quote_refund};
 pub use record_external_refund::record_external_refund;
-pub use refund_writer::RefundWriter;
 pub use request::{Outcome, Request};
 pub use start_disruption::{StartDisruption, start_disruption};
 pub use watch_refund::watch_refund;
@@ -78,8 +78,8 @@ use crate::worker::WorkSignals;
 pub struct Refunds {
     /// Where everything is kept.
     pub store: SharedStore,
-    /// Stores refunds that are created at the same moment together.
-    pub writer: RefundWriter,
+    /// Creates refunds that are asked for at the same moment together.
+    pub batches: Batches,
     /// The tenants' settings.
     pub tenants: Arc<dyn TenantDirectory>,
     /// The providers that Redress can send through.

@@ -145,18 +145,12 @@ pub struct OrderLine {
 impl OrderLine {
     /// What is left of the price; 0 when more was taken up than there is.
     pub fn remaining(&self) -> i64 {
-        if self.over_refunded {
-            return 0;
-        }
-        (self.gross + self.repriced - self.committed).max(0)
+        left(self.gross + self.repriced, self.committed, self.over_refunded)
     }
 
     /// How many units are left; 0 when more was taken up than there is.
     pub fn remaining_units(&self) -> i64 {
-        if self.over_refunded {
-            return 0;
-        }
-        (self.units - self.committed_units).max(0)
+        left(self.units, self.committed_units, self.over_refunded)
     }
 
     /// What the next `units` of those that are left cost. Units that do not divide the price evenly
@@ -220,23 +214,26 @@ pub struct PaymentCounters {
     pub overdrawn: bool,
 }
 
+/// What is left of `all` beside what is `taken`: never negative, 0 when facts from outside make it
+/// less than what is taken.
+pub(crate) fn left(all: i64, taken: i64, is_exceeded: bool) -> i64 {
+    if is_exceeded { 0 } else { (all - taken).max(0) }
+}
+
 impl Payment {
     /// What can still be reserved: never negative, 0 when overdrawn.
     pub fn refundable(&self) -> i64 {
-        let counters = &self.counters;
-        if counters.overdrawn {
-            return 0;
-        }
-        let taken =
-            self.refunded_elsewhere + counters.reserved + counters.refunded + counters.disputed;
-        (self.captured - taken).max(0)
+        left(self.captured, self.taken(), self.counters.overdrawn)
     }
 
     /// Whether facts from outside take more than was captured.
     pub const fn is_overdrawn(&self) -> bool {
+        self.taken() > self.captured
+    }
+
+    const fn taken(&self) -> i64 {
         let counters = &self.counters;
         self.refunded_elsewhere + counters.reserved + counters.refunded + counters.disputed
-            > self.captured
     }
 }
 

@@ -100,12 +100,85 @@ impl LineChange {
     }
 }
 
-/// Checks `refund` against the order's counters as they stand now.
-pub fn check(order: &Order, refund: &Refund) -> Result<(), Shortage> {
+/// What an order still holds for refunds: all that a reservation asks about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// Its lines.
+    pub lines: Vec<HeldLine>,
+    /// Its payments.
+    pub payments: Vec<HeldPayment>,
+}
+
+/// What is left of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLine {
+    /// Id of the line.
+    pub id: String,
+    /// Minor units left of its price; see [`OrderLine::remaining`].
+    pub remaining: i64,
+    /// Units left; see [`OrderLine::remaining_units`].
+    pub units: i64,
+    /// Refunds have taken up more than there is: nothing is left, whatever becomes dearer.
+    pub is_over_refunded: bool,
+}
+
+/// What is left of a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldPayment {
+    /// The payment.
+    pub id: PaymentId,
+    /// Minor units that can still be reserved; see [`Payment::refundable`].
+    pub refundable: i64,
+}
+
+impl From<&Order> for Holding {
+    fn from(order: &Order) -> Self {
+        let line = |line: &OrderLine| HeldLine {
+            id: line.id.clone(),
+            remaining: line.remaining(),
+            units: line.remaining_units(),
+            is_over_refunded: line.over_refunded,
+        };
+        let payment = |payment: &Payment| HeldPayment {
+            id: payment.id.clone(),
+            refundable: payment.refundable(),
+        };
+        Self {
+            lines: order.lines.iter().map(line).collect(),
+            payments: order.payments.iter().map(payment).collect(),
+        }
+    }
+}
+
+impl Holding {
+    /// Minor units that can still be reserved, over all payments.
+    pub fn refundable(&self) -> i64 {
+        self.payments.iter().map(|payment| payment.refundable).sum()
+    }
+
+    /// Takes what `refund` reserves, so that the next refund of one transaction sees it.
+    pub fn take(&mut self, refund: &Refund) {
+        for (payment, change) in counters(refund) {
+            if let Some(held) = self.payments.iter_mut().find(|held| held.id == payment) {
+                held.refundable -= change.reserved;
+            }
+        }
+        for change in LineChange::take(refund) {
+            let held = self.lines.iter_mut().find(|held| held.id == change.line_id);
+            if let Some(held) = held.filter(|held| !held.is_over_refunded) {
+                held.remaining += change.repriced - change.committed;
+                held.units -= change.units;
+            }
+        }
+    }
+}
+
+/// Checks `refund` against what its order still holds.
+pub fn check(held: &Holding, refund: &Refund) -> Result<(), Shortage> {
     for line in &refund.lines {
-        let stored = order.lines.iter().find(|stored| stored.id == line.line_id);
-        let remaining = stored.map_or(0, OrderLine::remaining);
-        let units = stored.map_or(0, OrderLine::remaining_units);
+        let stored = held.lines.iter().find(|stored| stored.id == line.line_id);
+        let remaining = stored.map_or(0, |stored| stored.remaining);
+        let units = stored.map_or(0, |stored| stored.units);
         if remaining < line.gross || units < line.units {
             return Err(Shortage::Line {
                 line: line.line_id.clone(),
@@ -115,8 +188,8 @@ pub fn check(order: &Order, refund: &Refund) -> Result<(), Shortage> {
         }
     }
     for attempt in &refund.attempts {
-        let stored = order.payments.iter().find(|stored| stored.id == attempt.payment);
-        let refundable = stored.map_or(0, Payment::refundable);
+        let stored = held.payments.iter().find(|stored| stored.id == attempt.payment);
+        let refundable = stored.map_or(0, |stored| stored.refundable);
         if refundable < attempt.amount {
             let payment = attempt.payment.clone();
             return Err(Shortage::Payment { payment, refundable, wanted: attempt.amount });
@@ -137,35 +210,33 @@ pub fn counters(refund: &Refund) -> Vec<(PaymentId, CounterChange)> {
     refund.attempts.iter().map(|a| (a.payment.clone(), reserve(a.amount))).collect()
 }
 
-/// Writes what `refund` takes into `order`, so that the next refund of one transaction sees it.
-pub fn apply(order: &mut Order, refund: &Refund) {
-    for (payment, change) in counters(refund) {
-        if let Some(stored) = order.payments.iter_mut().find(|stored| stored.id == payment) {
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::order::tests::order;
+    use super::super::price::Repriced;
+    use super::super::refund::tests::{mixed_order, refund_of};
+    use super::*;
+
+    /// Writes what `refund` takes into the counters of `order`, as the store does.
+    pub(in super::super) fn apply(order: &mut Order, refund: &Refund) {
+        for (payment, change) in counters(refund) {
+            let stored = order.payments.iter_mut().find(|stored| stored.id == payment).unwrap();
             stored.counters.reserved += change.reserved;
         }
-    }
-    for change in LineChange::take(refund) {
-        if let Some(stored) = order.lines.iter_mut().find(|stored| stored.id == change.line_id) {
+        for change in LineChange::take(refund) {
+            let stored = order.lines.iter_mut().find(|stored| stored.id == change.line_id).unwrap();
             stored.committed += change.committed;
             stored.committed_units += change.units;
             stored.refunding += change.refunding;
             stored.repriced += change.repriced;
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::order::tests::order;
-    use super::super::price::Repriced;
-    use super::super::refund::tests::{mixed_order, refund_of};
-    use super::*;
 
     #[test]
     fn what_is_there_is_reserved_with_a_posting_for_each_attempt() {
         let order = mixed_order();
         let refund = refund_of(&order, false);
-        assert_eq!(check(&order, &refund), Ok(()));
+        assert_eq!(check(&Holding::from(&order), &refund), Ok(()));
         let postings = postings(&refund);
         assert_eq!(postings.iter().map(|p| p.amount).collect::<Vec<_>>(), [5000, 390]);
         let reserved: i64 = counters(&refund).iter().map(|(_, change)| change.reserved).sum();
@@ -176,29 +247,47 @@ mod tests {
     fn one_unit_too_few_is_a_shortage() {
         let order = order();
         let refund = refund_of(&order, false);
+        let checked = |order: &Order| check(&Holding::from(order), &refund);
         let mut spent = order.clone();
         spent.payments[0].counters.reserved = 1;
-        assert!(matches!(check(&spent, &refund), Err(Shortage::Payment { refundable: 5389, .. })));
+        assert!(matches!(checked(&spent), Err(Shortage::Payment { refundable: 5389, .. })));
         let mut taken = order.clone();
         taken.lines[0].committed = 1;
-        assert!(matches!(check(&taken, &refund), Err(Shortage::Line { remaining: 2999, .. })));
+        assert!(matches!(checked(&taken), Err(Shortage::Line { remaining: 2999, .. })));
         let mut fewer = order;
         fewer.lines[0].committed_units = 1;
-        assert!(matches!(check(&fewer, &refund), Err(Shortage::Line { remaining: 3000, .. })));
+        assert!(matches!(checked(&fewer), Err(Shortage::Line { remaining: 3000, .. })));
     }
 
     #[test]
     fn a_second_refund_sees_what_the_first_one_took() {
-        let mut order = mixed_order();
+        let order = mixed_order();
         let mut refund = refund_of(&order, false);
         refund.lines.truncate(2);
         refund.repriced = vec![Repriced { line_id: "f1".to_owned(), amount: 40 }];
-        apply(&mut order, &refund);
-        assert_eq!(order.payments.iter().map(Payment::refundable).sum::<i64>(), 0);
-        assert_eq!(order.lines[0].remaining(), 0);
-        assert_eq!((order.lines[0].refunding, order.lines[0].remaining_units()), (3000, 0));
-        assert_eq!(order.lines[2].remaining(), 430);
-        assert!(check(&order, &refund).is_err());
+        let mut held = Holding::from(&order);
+        assert_eq!(held.refundable(), 5390);
+        held.take(&refund);
+        let mut stored = order.clone();
+        apply(&mut stored, &refund);
+        assert_eq!(held, Holding::from(&stored), "as the next transaction reads it");
+        assert_eq!(held.refundable(), 0);
+        assert_eq!((held.lines[0].remaining, held.lines[0].units), (0, 0));
+        assert_eq!((held.lines[2].remaining, held.lines[2].units), (430, 1));
+        assert!(check(&held, &refund).is_err());
+    }
+
+    #[test]
+    fn what_becomes_dearer_is_not_there_again_when_too_much_of_it_was_taken() {
+        let mut order = order();
+        let mut refund = refund_of(&order, false);
+        refund.repriced = vec![Repriced { line_id: "f1".to_owned(), amount: 40 }];
+        let fee = order.lines.iter_mut().find(|line| line.id == "f1").unwrap();
+        fee.over_refunded = true;
+        let mut held = Holding::from(&order);
+        held.take(&refund);
+        let fee = held.lines.iter().find(|line| line.id == "f1").unwrap();
+        assert_eq!((fee.remaining, fee.units), (0, 0));
     }
 
     #[test]

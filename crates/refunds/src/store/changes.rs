@@ -22,7 +22,7 @@ use crate::domain::ledger::{Posting, PostingKind, Subject};
 use crate::domain::order::Order;
 use crate::domain::quote::Quote;
 use crate::domain::refund::{DisruptionRef, Refund, RefundState, RefundTerms};
-use crate::domain::reserve::{self, LineChange, Shortage};
+use crate::domain::reserve::{self, Holding, LineChange, Shortage};
 use crate::domain::settle::{AttemptFinding, CounterChange, Finding, Settlement, settle};
 
 /// Sets of rows to write.
@@ -44,10 +44,10 @@ pub(super) struct Changes {
     pub buyer_uses: Vec<BuyerUse>,
     /// Refunds whose buyer uses are to be deleted.
     pub freed_buyers: Vec<(TenantId, RefundId)>,
-    /// To mark as accepted, by the refund.
-    pub accepted: Vec<(TenantId, QuoteId, RefundId)>,
-    /// To insert, as accepted by the refund.
-    pub quotes: Vec<(TenantId, Quote, RefundId)>,
+    /// The quotes that new refunds accept.
+    pub accepted: HashMap<RefundId, QuoteId>,
+    /// To insert.
+    pub quotes: Vec<(TenantId, Quote)>,
     /// To record.
     pub requests: Vec<(TenantId, RequestRecord)>,
     /// To append to the audit log.
@@ -99,9 +99,9 @@ pub(super) struct ItemChange {
 }
 
 impl Changes {
-    /// Reserves `refund` on the counters of `order`, which the transaction holds.
-    pub(super) fn reserve(&mut self, order: &Order, refund: Refund) -> Result<(), Shortage> {
-        reserve::check(order, &refund)?;
+    /// Reserves `refund` on what its order still has, which the transaction holds.
+    pub(super) fn reserve(&mut self, held: &Holding, refund: Refund) -> Result<(), Shortage> {
+        reserve::check(held, &refund)?;
         self.postings.extend(reserve::postings(&refund));
         self.push_counters(&refund, reserve::counters(&refund));
         self.push_lines(&refund, LineChange::take(&refund));
@@ -198,13 +198,13 @@ impl Changes {
     pub(super) fn start_item(
         &mut self,
         item: PendingItem,
-        order: Option<&Order>,
+        held: Option<&Holding>,
         terms: &ItemTerms,
         ids: &dyn IdSource,
         now: Timestamp,
     ) {
         let PendingItem { tenant, disruption, requester, traceparent, plan } = item;
-        if let (Due::Pay(price), Some(order)) = (&plan.due, order) {
+        if let (Due::Pay(price), Some(held)) = (&plan.due, held) {
             let refund_terms = RefundTerms {
                 tenant: tenant.clone(),
                 order: plan.order.clone(),
@@ -219,7 +219,7 @@ impl Changes {
                 traceparent: traceparent.clone(),
             };
             let refund = Refund::new(refund_terms, price, ids, now);
-            if self.reserve(order, refund).is_ok() {
+            if self.reserve(held, refund).is_ok() {
                 return;
             }
         }

@@ -10,15 +10,14 @@ use redress_store::StoreError;
 
 use super::changes::{BuyerUse, Changes};
 use super::{CreateOutcome, NewRefund, Offer};
-use crate::domain::order::{Order, Payment};
-use crate::domain::reserve;
+use crate::domain::reserve::Holding;
 
 /// What the transaction knows of everything that the batch touches.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
-    orders: HashMap<(TenantId, OrderId), Order>,
+    held: HashMap<(TenantId, OrderId), Holding>,
     answered: HashSet<(TenantId, String)>,
-    free_quotes: HashSet<(TenantId, QuoteId)>,
+    used_quotes: HashSet<(TenantId, QuoteId)>,
     used_by_buyers: HashSet<(TenantId, CustomerId, EventId)>,
 }
 
@@ -61,21 +60,24 @@ impl<'a> Touched<'a> {
 }
 
 impl Standing {
-    /// Orders as the transaction holds them.
-    pub(super) fn hold(&mut self, tenant: &TenantId, orders: Vec<Order>) {
-        let key = |order: Order| ((tenant.clone(), order.id.clone()), order);
-        self.orders.extend(orders.into_iter().map(key));
+    /// What orders still have, as the transaction holds it.
+    pub(super) fn hold(&mut self, tenant: &TenantId, orders: HashMap<OrderId, Holding>) {
+        self.held.extend(orders.into_iter().map(|(order, held)| ((tenant.clone(), order), held)));
     }
 
     /// Ids of requests that were answered before.
-    pub(super) fn answered(&mut self, tenant: &TenantId, request_ids: Vec<String>) {
+    pub(super) fn answered(
+        &mut self,
+        tenant: &TenantId,
+        request_ids: impl IntoIterator<Item = String>,
+    ) {
         self.answered.extend(request_ids.into_iter().map(|id| (tenant.clone(), id)));
     }
 
-    /// Quotes that nobody has accepted.
-    pub(super) fn free(&mut self, tenant: &TenantId, quotes: Vec<String>) {
+    /// Quotes that refunds have accepted before.
+    pub(super) fn used(&mut self, tenant: &TenantId, quotes: impl IntoIterator<Item = String>) {
         let known = quotes.into_iter().filter_map(|id| QuoteId::new(id).ok());
-        self.free_quotes.extend(known.map(|quote| (tenant.clone(), quote)));
+        self.used_quotes.extend(known.map(|quote| (tenant.clone(), quote)));
     }
 
     /// What buyers have used up before, by customer and event.
@@ -115,15 +117,14 @@ impl Changes {
             return Ok(CreateOutcome::Answered);
         }
         let quote = (tenant.clone(), new.offer.id().clone());
-        let is_stored = matches!(new.offer, Offer::Stored(_));
-        if is_stored && !standing.free_quotes.contains(&quote) {
+        if standing.used_quotes.contains(&quote) {
             return Ok(CreateOutcome::QuoteUsed);
         }
         let key = (tenant.clone(), refund.order.clone());
-        let order = standing.orders.get_mut(&key);
-        let order =
-            order.ok_or_else(|| StoreError::corrupt("quotes", "order_id", quote.1.as_str()))?;
-        let refundable: i64 = order.payments.iter().map(Payment::refundable).sum();
+        let held = standing.held.get_mut(&key);
+        let held =
+            held.ok_or_else(|| StoreError::corrupt("quotes", "order_id", quote.1.as_str()))?;
+        let refundable = held.refundable();
         if new.expected_refundable.is_some_and(|expected| expected != refundable) {
             return Ok(CreateOutcome::RefundableChanged(refundable));
         }
@@ -131,26 +132,22 @@ impl Changes {
         if new.once_for.iter().any(|event| standing.used_by_buyers.contains(&uses(event))) {
             return Ok(CreateOutcome::BuyerLimit);
         }
-        if let Err(shortage) = self.reserve(order, refund.clone()) {
+        if let Err(shortage) = self.reserve(held, refund.clone()) {
             return Ok(CreateOutcome::Short(shortage));
         }
-        reserve::apply(order, refund);
+        held.take(refund);
         standing.used_by_buyers.extend(new.once_for.iter().map(uses));
         standing.answered.insert(request);
-        standing.free_quotes.remove(&quote);
+        standing.used_quotes.insert(quote);
         self.buyer_uses.extend(new.once_for.iter().map(|event| BuyerUse {
             tenant: tenant.clone(),
             customer: refund.customer.clone(),
             event: event.clone(),
             refund: refund.id.clone(),
         }));
-        match &new.offer {
-            Offer::Stored(quote) => {
-                self.accepted.push((tenant.clone(), quote.clone(), refund.id.clone()));
-            }
-            Offer::Fresh(quote) => {
-                self.quotes.push((tenant.clone(), (**quote).clone(), refund.id.clone()));
-            }
+        self.accepted.insert(refund.id.clone(), new.offer.id().clone());
+        if let Offer::Fresh(quote) = &new.offer {
+            self.quotes.push((tenant.clone(), (**quote).clone()));
         }
         self.audit.push(new.audit.clone());
         self.requests.push((tenant.clone(), new.request.clone()));

@@ -158,12 +158,12 @@ pub trait RefundStore: LedgerStore + Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// A quote, whose it is, and what became of it.
-    async fn quote(
+    /// Quotes, whose they are, and what became of them; one answer for each key, in order, `None`
+    /// where the tenant has no such quote.
+    async fn quotes(
         &self,
-        tenant: &TenantId,
-        id: &QuoteId,
-    ) -> Result<Option<StoredQuote>, StoreError>;
+        keys: &[(TenantId, QuoteId)],
+    ) -> Result<Vec<Option<StoredQuote>>, StoreError>;
 
     /// For each new refund: reserves its money, stores it with its attempts, postings, event and
     /// audit entry, marks its quote as accepted and records its request. All that can be stored is

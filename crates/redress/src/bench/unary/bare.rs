@@ -15,10 +15,10 @@ use redress_store::{Database, DatabaseSettings};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::{NamedService, UnaryService};
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
@@ -68,15 +68,14 @@ impl Bare {
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let service = BareServer(Arc::new(database.clone()));
-        let serving = tokio::spawn(
-            Server::builder().tcp_nodelay(true).add_service(service).serve_with_incoming_shutdown(
-                TcpListenerStream::new(listener),
+        let serving =
+            tokio::spawn(Server::builder().add_service(service).serve_with_incoming_shutdown(
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
                 async {
                     // A sender that is gone wants the server to stop, too.
                     let _told = stopped.await;
                 },
-            ),
-        );
+            ));
         let clients = connect(address, connections).await?;
         Ok(Self { database, clients, stop, serving })
     }

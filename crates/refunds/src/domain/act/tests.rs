@@ -1,7 +1,7 @@
 use super::super::order::tests::order;
 use super::super::order::{Order, OrderLine};
 use super::super::refund::tests::{NOW, mixed_order, refund_of};
-use super::super::reserve;
+use super::super::reserve::tests::apply;
 use super::*;
 use redress_core::id::RandomIds;
 
@@ -80,7 +80,7 @@ fn what_was_never_sent_is_taken_back_whole() {
     ] {
         let mut order = mixed_order();
         let mut refund = refund_of(&order, needs_approval);
-        reserve::apply(&mut order, &refund);
+        apply(&mut order, &refund);
         let settlement = by("boss", &mut refund, &action).unwrap();
         assert_eq!(refund.state, state);
         assert!(refund.attempts.iter().all(|a| a.state == AttemptState::Cancelled));
@@ -246,7 +246,7 @@ fn actions_have_their_names() {
 fn an_order_line_is_whole_again_after_a_refund_was_taken_back() {
     let mut order = order();
     let mut refund = refund_of(&order, false);
-    reserve::apply(&mut order, &refund);
+    apply(&mut order, &refund);
     let settlement =
         act(&mut refund, &order, &Action::Cancel, "agent-1", &RandomIds, LATER).unwrap();
     for change in settlement.lines {

@@ -2,7 +2,8 @@ use super::super::order::tests::{order, payment};
 use super::super::order::{Discount, DiscountStep, Tender};
 use super::super::price::tests::routes;
 use super::super::refund::{Refund, RefundTerms};
-use super::super::reserve;
+use super::super::reserve::tests::apply;
+use super::super::reserve::{self, Holding};
 use super::*;
 use proptest::prelude::*;
 use redress_core::id::{RandomIds, TenantId};
@@ -275,8 +276,8 @@ fn accept(order: &mut Order, quote: &Quote) {
         traceparent: None,
     };
     let refund = Refund::new(terms, &quote.price, &RandomIds, Timestamp(0));
-    reserve::check(order, &refund).unwrap();
-    reserve::apply(order, &refund);
+    reserve::check(&Holding::from(&*order), &refund).unwrap();
+    apply(order, &refund);
 }
 
 #[test]

@@ -42,7 +42,7 @@ redress_testkit::conformance! {
 async fn a_quote_reads_back_until_a_refund_accepts_it(fixture: Fixture) {
     fixture.import([order("A1")]).await;
     let quote = fixture.offer("A1", by_card(1000)).await;
-    let read = async || fixture.store.quote(&arena(), &quote.id).await.unwrap();
+    let read = async || fixture.quote(&quote.id).await;
     let customer = order("A1").customer;
     let stored = StoredQuote { quote: quote.clone(), customer, accepted: None };
     assert_eq!(read().await, Some(stored.clone()));
@@ -50,7 +50,7 @@ async fn a_quote_reads_back_until_a_refund_accepts_it(fixture: Fixture) {
     fixture.create(&refund, &quote, "a").await.unwrap();
     assert_eq!(read().await, Some(StoredQuote { accepted: Some(refund.id), ..stored }));
     let missing = QuoteId::new("missing").unwrap();
-    assert_eq!(fixture.store.quote(&arena(), &missing).await.unwrap(), None);
+    assert_eq!(fixture.quote(&missing).await, None);
 }
 
 async fn a_quote_needs_its_order(fixture: Fixture) {
@@ -65,7 +65,7 @@ async fn a_quote_needs_its_order(fixture: Fixture) {
     quote.id = QuoteId::new("q2").unwrap();
     let again = fixture.store.create_quote(&arena(), &quote, &request("a"), at(0)).await;
     assert!(again.is_err_and(|error| idempotency::is_duplicate(&error)));
-    assert_eq!(fixture.store.quote(&arena(), &quote.id).await.unwrap(), None);
+    assert_eq!(fixture.quote(&quote.id).await, None);
 }
 
 async fn accepting_reserves_the_money_and_announces_the_refund(fixture: Fixture) {
@@ -128,7 +128,7 @@ async fn a_request_id_is_used_once(fixture: Fixture) {
         assert_eq!(repeated.unwrap(), CreateOutcome::Answered);
     }
     assert_only(&fixture, &first.id, 1000).await;
-    let free = fixture.store.quote(&arena(), &quotes[1].id).await.unwrap().unwrap();
+    let free = fixture.quote(&quotes[1].id).await.unwrap();
     assert_eq!(free.accepted, None);
 }
 
@@ -310,7 +310,7 @@ async fn a_quote_can_be_stored_with_its_refund(fixture: Fixture) {
         ..fixture.to_create(&refund, &quote, "a")
     };
     assert_eq!(create_all(&fixture, &[new]).await, [CreateOutcome::Created]);
-    let read = fixture.store.quote(&arena(), &quote.id).await.unwrap().unwrap();
+    let read = fixture.quote(&quote.id).await.unwrap();
     assert_eq!((read.quote, read.accepted), (quote, Some(refund.id)));
 }
 

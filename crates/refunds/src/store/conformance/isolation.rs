@@ -19,8 +19,7 @@ use crate::domain::order::Order;
 use crate::domain::refund::{Refund, RefundState};
 use crate::domain::settle::Finding;
 use crate::store::{
-    AppliedPolicy, CreateOutcome, DisruptionFilter, ImportOutcome, ItemTerms, OrderFilter,
-    RefundFilter,
+    AppliedPolicy, DisruptionFilter, ImportOutcome, ItemTerms, OrderFilter, RefundFilter,
 };
 
 redress_testkit::conformance! {
@@ -54,7 +53,7 @@ async fn reads_see_only_their_tenants_rows(fixture: Fixture) {
     assert_eq!(store.orders_for_event(&tenant, &event, None, 9).await.unwrap(), []);
     assert_eq!(store.policy(&tenant, &policy().policy.id).await.unwrap(), None);
     assert_eq!(store.policy_in_force(&tenant, &policy().policy.id, at(9)).await.unwrap(), None);
-    assert_eq!(store.quote(&tenant, &quote.id).await.unwrap(), None);
+    assert_eq!(store.quotes(&[(tenant.clone(), quote.id.clone())]).await.unwrap(), [None]);
     assert_eq!(store.refund(&tenant, &refund.id).await.unwrap(), None);
     assert_eq!(store.disruption(&tenant, &disruption).await.unwrap(), None);
     assert!(store.item_totals(&tenant, &disruption).await.unwrap().is_empty());
@@ -132,10 +131,11 @@ async fn a_refund_cannot_be_accepted_for_another_tenant(fixture: Fixture) {
     let theirs = [imported(order("A1"))];
     fixture.store.import_orders(&other(), &theirs, None, &*fixture.ids, at(0)).await.unwrap();
     let quote = fixture.offer("A1", by_card(1000)).await;
-    let theirs = Refund { tenant: other(), ..fixture.acceptance(&quote) };
-    let outcome = fixture.create(&theirs, &quote, "a").await.unwrap();
-    assert_eq!(outcome, CreateOutcome::QuoteUsed, "they have no such quote");
-    assert_eq!(fixture.store.quote(&arena(), &quote.id).await.unwrap().unwrap().accepted, None);
+    let mut theirs = Refund { tenant: other(), ..fixture.acceptance(&quote) };
+    theirs.attempts.iter_mut().for_each(|attempt| attempt.tenant = other());
+    let outcome = fixture.create(&theirs, &quote, "a").await;
+    assert!(matches!(outcome, Err(StoreError::ReferenceViolated)), "{outcome:?}");
+    assert_eq!(fixture.quote(&quote.id).await.unwrap().accepted, None);
     assert_eq!(fixture.payment("A1", "p1").await.counters.reserved, 0);
 }
 

@@ -38,7 +38,7 @@ use redress_testkit::ids;
 
 use super::{
     ActOutcome, Claim, CreateOutcome, Decision, ImportOutcome, ImportedOrder, NewRefund, Offer,
-    OrderFilter, Page, RefundFilter, RequestRecord, SCHEMA, SharedStore, open,
+    OrderFilter, Page, RefundFilter, RequestRecord, SCHEMA, SharedStore, StoredQuote, open,
 };
 use crate::domain::act::Action;
 use crate::domain::attempt::{Attempt, AttemptState, Reason};
@@ -245,6 +245,11 @@ impl Fixture {
     async fn payment(&self, order: &str, payment: &str) -> Payment {
         let payments = self.order(order).await.payments;
         payments.into_iter().find(|found| found.id.as_str() == payment).unwrap()
+    }
+
+    /// A quote as it is stored.
+    async fn quote(&self, id: &QuoteId) -> Option<StoredQuote> {
+        self.store.quotes(&[(arena(), id.clone())]).await.unwrap().remove(0)
     }
 
     /// Stores a quote for an order.

@@ -7,7 +7,9 @@ use sqlx::PgConnection;
 
 use super::super::changes::Changes;
 use super::super::creating::{Standing, Touched, uses};
+use super::super::rows::{HeldRow, assemble_holdings};
 use super::super::{ActOutcome, CreateOutcome, Decision, NewRefund};
+use super::orders::held;
 use super::{attempts, orders, refunds, write};
 
 pub(super) async fn create(
@@ -18,13 +20,25 @@ pub(super) async fn create(
     let Some(now) = batch.iter().map(|new| new.refund.created).max() else {
         return Ok(Vec::new());
     };
-    let mut tx = database.begin().await?;
-    let mut standing = Standing::default();
-    for touched in Touched::by_tenant(batch) {
-        look(&mut tx, &touched, &mut standing).await?;
+    match try_to_create(database, batch, now, ids).await {
+        // Who waits for a lock sees quotes and requests as they were before: now it sees them.
+        Err(StoreError::AlreadyExists { .. }) => try_to_create(database, batch, now, ids).await,
+        outcomes => outcomes,
     }
-    let mut changes = Changes::default();
-    let outcomes = changes.create(batch, &mut standing)?;
+}
+
+async fn try_to_create(
+    database: &PostgresDatabase,
+    batch: &[NewRefund],
+    now: Timestamp,
+    ids: &dyn IdSource,
+) -> Result<Vec<CreateOutcome>, StoreError> {
+    let mut tx = database.begin().await?;
+    let (mut changes, mut outcomes) = decide(&mut tx, batch).await?;
+    if outcomes.iter().any(|outcome| *outcome != CreateOutcome::Created) {
+        // Now that the locks are held, everything is seen as it is.
+        (changes, outcomes) = decide(&mut tx, batch).await?;
+    }
     if outcomes.contains(&CreateOutcome::Created) {
         write::write(&mut tx, &changes, ids, now).await?;
         database.commit(tx).await?;
@@ -32,38 +46,57 @@ pub(super) async fn create(
     Ok(outcomes)
 }
 
-/// Locks the orders that the batch touches in one tenant's rows, and reads what it touches beside
-/// them. A quote belongs to one order, so whoever accepts it has that order's lock; two requests of
-/// one id on different orders meet at the key of `idempotency_records`.
+async fn decide(
+    conn: &mut PgConnection,
+    batch: &[NewRefund],
+) -> Result<(Changes, Vec<CreateOutcome>), StoreError> {
+    let mut standing = Standing::default();
+    for touched in Touched::by_tenant(batch) {
+        look(conn, &touched, &mut standing).await?;
+    }
+    let mut changes = Changes::default();
+    let outcomes = changes.create(batch, &mut standing)?;
+    Ok((changes, outcomes))
+}
+
+fn split(rows: Vec<HeldRow>, is_first: fn(&HeldRow) -> bool) -> (Vec<HeldRow>, Vec<HeldRow>) {
+    rows.into_iter().partition(is_first)
+}
+
+/// Locks the orders that the batch touches in one tenant's rows, and reads in the same statement
+/// what it touches beside them. A quote belongs to one order, so whoever accepts it has that
+/// order's lock; two requests of one id on different orders meet at the key of
+/// `idempotency_records`.
 async fn look(
     conn: &mut PgConnection,
     touched: &Touched<'_>,
     standing: &mut Standing,
 ) -> Result<(), StoreError> {
     let tenant = touched.tenant;
-    orders::lock(conn, tenant, &touched.orders).await?;
-    standing.hold(tenant, orders::load(conn, tenant, &touched.orders).await?);
-    let free = sqlx::query_scalar(
-        "SELECT quote_id FROM quotes
-         WHERE tenant = $1 AND quote_id = ANY($2) AND refund_id IS NULL",
-    )
-    .bind(tenant.as_str())
-    .bind(&touched.quotes)
-    .fetch_all(&mut *conn)
-    .await?;
-    standing.free(tenant, free);
     let (methods, request_ids): (Vec<&str>, Vec<&str>) = touched.requests.iter().copied().unzip();
-    let answered = sqlx::query_scalar(
-        "SELECT r.request_id FROM UNNEST($2::text[], $3::text[]) AS k (method, request_id)
+    let rows: Vec<HeldRow> = sqlx::query_as(concat!(
+        held!(),
+        " UNION ALL
+         SELECT '', 'QUOTE', quote_id, 0, 0, 0, 0, FALSE
+         FROM refunds WHERE tenant = $1 AND quote_id = ANY($3)
+         UNION ALL
+         SELECT '', 'REQUEST', r.request_id, 0, 0, 0, 0, FALSE
+         FROM UNNEST($4::text[], $5::text[]) AS k (method, request_id)
          JOIN idempotency_records r ON r.tenant = $1 AND r.method = k.method
-           AND r.request_id = k.request_id",
-    )
+           AND r.request_id = k.request_id"
+    ))
     .bind(tenant.as_str())
+    .bind(orders::texts(&touched.orders))
+    .bind(&touched.quotes)
     .bind(methods)
     .bind(request_ids)
     .fetch_all(&mut *conn)
     .await?;
-    standing.answered(tenant, answered);
+    let (used, rows) = split(rows, HeldRow::is_quote);
+    let (answered, rows) = split(rows, HeldRow::is_request);
+    standing.hold(tenant, assemble_holdings(rows)?);
+    standing.used(tenant, used.into_iter().map(HeldRow::into_id));
+    standing.answered(tenant, answered.into_iter().map(HeldRow::into_id));
     if !touched.buyers.is_empty() {
         let (customers, events): (Vec<&str>, Vec<&str>) = touched.buyers.iter().copied().unzip();
         // Refunds of two orders of one buyer hold different locks: this is the one they share.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use redress_core::chain::Head;
 use redress_core::id::{RefundId, TenantId};
 use redress_store::lease::{self, Lease};
-use redress_store::{PostgresDatabase, StoreError};
+use redress_store::{PostgresDatabase, StoreError, Writes};
 use sqlx::PgConnection;
 
 use super::super::chain::{
@@ -247,26 +247,32 @@ pub(in crate::store) async fn insert_audit(
     conn: &mut PgConnection,
     entries: &[AuditEntry],
 ) -> Result<(), StoreError> {
+    let mut writes = Writes::default();
+    push_audit(&mut writes, entries)?;
+    writes.execute(conn).await
+}
+
+/// Adds the insertion of audit entries to a statement.
+pub(super) fn push_audit(writes: &mut Writes, entries: &[AuditEntry]) -> Result<(), StoreError> {
     if entries.is_empty() {
         return Ok(());
     }
     let details = entries.iter().map(|e| encode(&e.details)).collect::<Result<Vec<_>, _>>()?;
-    sqlx::query(
-        "INSERT INTO audit_entries (tenant, entry_id, actor, roles, action, resource, reason,
+    writes
+        .push(
+            "INSERT INTO audit_entries (tenant, entry_id, actor, roles, action, resource, reason,
              details, created)
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
              $6::text[], $7::text[], $8::bytea[], $9::bigint[])",
-    )
-    .bind(entries.iter().map(|e| e.tenant.as_str()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.id.as_str()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.actor.as_str()).collect::<Vec<_>>())
-    .bind(entries.iter().map(roles_of).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.action.as_str()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.resource.as_str()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|e| e.reason.as_str()).collect::<Vec<_>>())
-    .bind(details)
-    .bind(entries.iter().map(|e| e.at.0).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
+        )
+        .bind(entries.iter().map(|e| e.tenant.as_str()).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| e.id.as_str()).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| e.actor.as_str()).collect::<Vec<_>>())
+        .bind(entries.iter().map(roles_of).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| e.action.as_str()).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| e.resource.as_str()).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| e.reason.as_str()).collect::<Vec<_>>())
+        .bind(details)
+        .bind(entries.iter().map(|e| e.at.0).collect::<Vec<_>>());
     Ok(())
 }

@@ -168,12 +168,11 @@ impl RefundStore for PostgresStore {
         refunds::create_quote(&self.database, tenant, quote, request, now).await
     }
 
-    async fn quote(
+    async fn quotes(
         &self,
-        tenant: &TenantId,
-        id: &QuoteId,
-    ) -> Result<Option<StoredQuote>, StoreError> {
-        refunds::quote(&self.database, tenant, id).await
+        keys: &[(TenantId, QuoteId)],
+    ) -> Result<Vec<Option<StoredQuote>>, StoreError> {
+        refunds::quotes(&self.database, keys).await
     }
 
     async fn create_refunds(

@@ -1,12 +1,17 @@
 //! Orders, their lines and their payments on PostgreSQL.
 
-use redress_core::id::{EventId, OrderId, PolicyId, TenantId};
+use std::collections::HashMap;
+
+use redress_core::id::{EventId, OrderId, TenantId};
 use redress_store::{PostgresDatabase, StoreError};
 use sqlx::PgConnection;
 
-use super::super::rows::{LineRow, OrderRow, PaymentRow, assemble_orders};
+use super::super::rows::{
+    HeldRow, LineRow, OrderRow, PaymentRow, assemble_holdings, assemble_orders,
+};
 use super::super::{Listed, OrderFilter, Page};
 use crate::domain::order::{Contact, Order};
+use crate::domain::reserve::Holding;
 
 pub(super) fn texts(ids: &[OrderId]) -> Vec<&str> {
     ids.iter().map(OrderId::as_str).collect()
@@ -83,6 +88,47 @@ pub(super) async fn lock(
     .execute(&mut *conn)
     .await?;
     Ok(())
+}
+
+/// Locks the counters of the orders `$2` of the tenant `$1` as [`lock`] does, and reads what is left
+/// by them. Who has waited for a lock is given the row as it is then.
+macro_rules! held {
+    () => {
+        "WITH p AS MATERIALIZED (
+             SELECT order_id, payment_id, captured,
+                 refunded_elsewhere + reserved + refunded + disputed AS taken, overdrawn
+             FROM payments
+             WHERE tenant = $1 AND order_id = ANY($2)
+             ORDER BY order_id, payment_id FOR NO KEY UPDATE
+         ), l AS MATERIALIZED (
+             SELECT order_id, line_id, gross + repriced AS price, committed, units,
+                 committed_units, over_refunded
+             FROM order_lines
+             WHERE tenant = $1 AND order_id = ANY($2) AND NOT removed
+             ORDER BY order_id, line_id FOR NO KEY UPDATE
+         )
+         SELECT order_id, 'PAYMENT' AS kind, payment_id AS id, captured AS whole, taken,
+             0::bigint AS units, 0::bigint AS units_taken, overdrawn AS is_exceeded
+         FROM p
+         UNION ALL
+         SELECT order_id, 'LINE', line_id, price, committed, units, committed_units, over_refunded
+         FROM l"
+    };
+}
+pub(super) use held;
+
+/// Locks the counters of orders as [`lock`] does, and returns what is left by them.
+pub(super) async fn hold(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    ids: &[OrderId],
+) -> Result<HashMap<OrderId, Holding>, StoreError> {
+    let rows: Vec<HeldRow> = sqlx::query_as(held!())
+        .bind(tenant.as_str())
+        .bind(texts(ids))
+        .fetch_all(&mut *conn)
+        .await?;
+    assemble_holdings(rows)
 }
 
 pub(super) async fn list(
@@ -194,25 +240,4 @@ pub(super) async fn contacts(
         Ok((order_id(row.order_id)?, contact, row.title.unwrap_or_default()))
     };
     rows.into_iter().map(convert).collect()
-}
-
-/// Pins an order to the policy version that it was quoted under, unless it is pinned.
-pub(super) async fn pin(
-    conn: &mut PgConnection,
-    tenant: &TenantId,
-    order: &OrderId,
-    policy: &PolicyId,
-    version: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE orders SET pinned_policy = $3, policy_version = $4
-         WHERE tenant = $1 AND order_id = $2 AND policy_version IS NULL",
-    )
-    .bind(tenant.as_str())
-    .bind(order.as_str())
-    .bind(policy.as_str())
-    .bind(version)
-    .execute(conn)
-    .await?;
-    Ok(())
 }

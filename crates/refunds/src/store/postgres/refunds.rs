@@ -2,10 +2,10 @@
 
 use redress_core::clock::Timestamp;
 use redress_core::id::{QuoteId, RefundId, TenantId};
-use redress_store::{Database, PostgresDatabase, StoreError, idempotency};
+use redress_store::{Database, PostgresDatabase, StoreError, Writes, idempotency};
 use sqlx::PgConnection;
 
-use super::super::rows::{AttemptRow, QuoteRow, RefundRow, SumsRow, assemble_refunds};
+use super::super::rows::{AttemptRow, QuoteRow, RefundRow, SumsRow, assemble_refunds, quotes_of};
 use super::super::{Listed, Page, RefundFilter, RequestRecord, StoredQuote, StoredReply};
 use super::write;
 use crate::domain::ledger::CurrencySums;
@@ -32,26 +32,31 @@ pub(super) async fn create_quote(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut tx = database.begin().await?;
-    write::insert_quote(&mut tx, tenant, quote, None, now).await?;
-    write::record_request(&mut tx, tenant, request, now).await?;
+    let mut writes = Writes::default();
+    write::push_quotes(&mut writes, &[(tenant, quote)], now)?;
+    idempotency::push(&mut writes, &[request.record(tenant, now)]);
+    writes.execute(&mut tx).await?;
     database.commit(tx).await
 }
 
-pub(super) async fn quote(
+pub(super) async fn quotes(
     database: &PostgresDatabase,
-    tenant: &TenantId,
-    id: &QuoteId,
-) -> Result<Option<StoredQuote>, StoreError> {
-    let row: Option<QuoteRow> = sqlx::query_as(
-        "SELECT q.body, q.refund_id, o.customer
-         FROM quotes q JOIN orders o ON o.tenant = q.tenant AND o.order_id = q.order_id
-         WHERE q.tenant = $1 AND q.quote_id = $2",
+    keys: &[(TenantId, QuoteId)],
+) -> Result<Vec<Option<StoredQuote>>, StoreError> {
+    let (tenants, ids): (Vec<&str>, Vec<&str>) =
+        keys.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).unzip();
+    let rows: Vec<QuoteRow> = sqlx::query_as(
+        "SELECT q.tenant, q.quote_id, q.body, r.refund_id, o.customer
+         FROM UNNEST($1::text[], $2::text[]) AS k (tenant, id)
+         JOIN quotes q ON q.tenant = k.tenant AND q.quote_id = k.id
+         JOIN orders o ON o.tenant = q.tenant AND o.order_id = q.order_id
+         LEFT JOIN refunds r ON r.tenant = q.tenant AND r.quote_id = q.quote_id",
     )
-    .bind(tenant.as_str())
-    .bind(id.as_str())
-    .fetch_optional(&database.pool)
+    .bind(tenants)
+    .bind(ids)
+    .fetch_all(&database.pool)
     .await?;
-    row.map(|row| row.into_quote(id)).transpose()
+    quotes_of(keys, rows)
 }
 
 /// Refunds with their attempts, as the connection sees them, by tenant and id.

@@ -21,11 +21,12 @@ pub(super) use ledger::{
     sums_from, tally_from,
 };
 pub(super) use orders::{
-    ElsewhereRow, KnownOrderRow, LineRow, OrderRow, PaymentRow, PolicyVersionRow, assemble_orders,
-    line_kind, order_state,
+    ElsewhereRow, HeldRow, KnownOrderRow, LineRow, OrderRow, PaymentRow, PolicyVersionRow,
+    assemble_holdings, assemble_orders, line_kind, order_state,
 };
 pub(super) use refunds::{
     AttemptRow, PaymentAtRow, QuoteRow, RefundRow, SumsRow, assemble_refunds, attempts_from,
+    quotes_of,
 };
 
 /// Reads a stored text back, or reports the place.

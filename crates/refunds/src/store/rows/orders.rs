@@ -12,8 +12,9 @@ use redress_store::StoreError;
 use super::super::importing::Pin;
 use super::{decode, read};
 use crate::domain::order::{
-    Contact, Elsewhere, Order, OrderLine, OrderState, Payment, PaymentCounters, Tender,
+    Contact, Elsewhere, Order, OrderLine, OrderState, Payment, PaymentCounters, Tender, left,
 };
+use crate::domain::reserve::{HeldLine, HeldPayment, Holding};
 
 pub(in crate::store) const fn order_state(state: OrderState) -> &'static str {
     match state {
@@ -229,6 +230,64 @@ impl OrderRow {
             payments,
         })
     }
+}
+
+/// What is left of a line or a payment; or a quote that was accepted, or a request that was
+/// answered, which were looked for with them.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct HeldRow {
+    order_id: String,
+    /// `LINE`, `PAYMENT`, `QUOTE`, `REQUEST`.
+    kind: String,
+    id: String,
+    /// Minor units: the line's price, or what was captured.
+    whole: i64,
+    /// Minor units that are gone or held.
+    taken: i64,
+    /// Units, and those that are gone; 0 of a payment.
+    units: i64,
+    units_taken: i64,
+    /// Facts from outside take more than there is.
+    is_exceeded: bool,
+}
+
+impl HeldRow {
+    pub(in crate::store) fn is_quote(&self) -> bool {
+        self.kind == "QUOTE"
+    }
+
+    pub(in crate::store) fn is_request(&self) -> bool {
+        self.kind == "REQUEST"
+    }
+
+    pub(in crate::store) fn into_id(self) -> String {
+        self.id
+    }
+}
+
+/// What orders still hold, from their lines and payments.
+pub(in crate::store) fn assemble_holdings(
+    rows: Vec<HeldRow>,
+) -> Result<HashMap<OrderId, Holding>, StoreError> {
+    let mut holdings: HashMap<OrderId, Holding> = HashMap::new();
+    for row in rows {
+        let key = row.order_id.as_str();
+        let order = read(OrderId::new(key).ok(), "payments", "order_id", key)?;
+        let holding = holdings.entry(order).or_default();
+        let remaining = left(row.whole, row.taken, row.is_exceeded);
+        if row.kind == "LINE" {
+            holding.lines.push(HeldLine {
+                id: row.id,
+                remaining,
+                units: left(row.units, row.units_taken, row.is_exceeded),
+                is_over_refunded: row.is_exceeded,
+            });
+        } else {
+            let id = read(PaymentId::new(row.id).ok(), "payments", "payment_id", key)?;
+            holding.payments.push(HeldPayment { id, refundable: remaining });
+        }
+    }
+    Ok(holdings)
 }
 
 impl LineRow {

@@ -201,14 +201,16 @@ impl SumsRow {
 
 #[derive(sqlx::FromRow)]
 pub(in crate::store) struct QuoteRow {
+    tenant: String,
+    quote_id: String,
     body: Vec<u8>,
     refund_id: Option<String>,
     customer: String,
 }
 
 impl QuoteRow {
-    pub(in crate::store) fn into_quote(self, id: &QuoteId) -> Result<StoredQuote, StoreError> {
-        let key = id.as_str();
+    fn into_quote(self) -> Result<StoredQuote, StoreError> {
+        let key = self.quote_id.as_str();
         let corrupt = |_| StoreError::corrupt("quotes", "refund_id", key);
         Ok(StoredQuote {
             quote: quote_from(&self.body, key)?,
@@ -216,6 +218,22 @@ impl QuoteRow {
             accepted: self.refund_id.map(RefundId::new).transpose().map_err(corrupt)?,
         })
     }
+}
+
+/// The quotes of `keys`, in their order, from what was found of them.
+pub(in crate::store) fn quotes_of(
+    keys: &[(TenantId, QuoteId)],
+    rows: Vec<QuoteRow>,
+) -> Result<Vec<Option<StoredQuote>>, StoreError> {
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let key = (row.tenant.clone(), row.quote_id.clone());
+        found.insert(key, row.into_quote()?);
+    }
+    let of = |(tenant, id): &(TenantId, QuoteId)| {
+        found.get(&(tenant.as_str().to_owned(), id.as_str().to_owned())).cloned()
+    };
+    Ok(keys.iter().map(of).collect())
 }
 
 #[derive(sqlx::FromRow)]

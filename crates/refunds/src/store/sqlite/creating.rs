@@ -40,19 +40,18 @@ async fn look(
     standing: &mut Standing,
 ) -> Result<(), StoreError> {
     let tenant = touched.tenant;
-    standing.hold(tenant, orders::load(conn, tenant, &touched.orders).await?);
-    let free = sqlx::query_scalar(
-        "SELECT quote_id FROM quotes
-         WHERE tenant = $1 AND quote_id IN (SELECT value FROM json_each($2))
-           AND refund_id IS NULL",
+    standing.hold(tenant, orders::hold(conn, tenant, &touched.orders).await?);
+    let used: Vec<String> = sqlx::query_scalar(
+        "SELECT quote_id FROM refunds
+         WHERE tenant = $1 AND quote_id IN (SELECT value FROM json_each($2))",
     )
     .bind(tenant.as_str())
     .bind(encode_rows(&touched.quotes)?)
     .fetch_all(&mut *conn)
     .await?;
-    standing.free(tenant, free);
+    standing.used(tenant, used);
     // CROSS JOIN: SQLite would rather walk through everything that the tenant has.
-    let answered = sqlx::query_scalar(
+    let answered: Vec<String> = sqlx::query_scalar(
         "SELECT r.request_id FROM json_each($2) k
          CROSS JOIN idempotency_records r ON r.tenant = $1 AND r.method = k.value->>0
            AND r.request_id = k.value->>1",

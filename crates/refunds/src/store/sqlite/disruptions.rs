@@ -313,14 +313,12 @@ pub(super) async fn start_items(
     let Some(tenant) = items.first().map(|item| item.tenant.clone()) else { return Ok(0) };
     let due = items.iter().filter(|item| matches!(item.plan.due, Due::Pay(_)));
     let order_ids: Vec<OrderId> = due.map(|item| item.plan.order.clone()).collect();
-    let orders = orders::load(&mut tx, &tenant, &order_ids).await?;
-    let orders: std::collections::HashMap<_, _> =
-        orders.iter().map(|order| (&order.id, order)).collect();
+    let held = orders::hold(&mut tx, &tenant, &order_ids).await?;
     let mut changes = Changes::default();
     let taken = items.len();
     for item in items {
-        let order = orders.get(&item.plan.order).copied();
-        changes.start_item(item, order, terms, ids, now);
+        let held = held.get(&item.plan.order);
+        changes.start_item(item, held, terms, ids, now);
     }
     write::write(&mut tx, &changes, ids, now).await?;
     database.commit(tx).await?;

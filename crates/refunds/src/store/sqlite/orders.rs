@@ -1,12 +1,17 @@
 //! Orders, their lines and their payments on SQLite.
 
+use std::collections::HashMap;
+
 use redress_core::id::{EventId, OrderId, PolicyId, TenantId};
 use redress_store::{SqliteDatabase, StoreError};
 use sqlx::SqliteConnection;
 
-use super::super::rows::{LineRow, OrderRow, PaymentRow, assemble_orders, encode_rows};
+use super::super::rows::{
+    HeldRow, LineRow, OrderRow, PaymentRow, assemble_holdings, assemble_orders, encode_rows,
+};
 use super::super::{Listed, OrderFilter, Page};
 use crate::domain::order::{Contact, Order};
+use crate::domain::reserve::Holding;
 
 pub(super) fn ids_json(ids: &[OrderId]) -> Result<String, StoreError> {
     encode_rows(&ids.iter().map(OrderId::as_str).collect::<Vec<_>>())
@@ -56,6 +61,31 @@ pub(super) async fn load(
     .fetch_all(&mut *conn)
     .await?;
     assemble_orders(orders, lines, payments)
+}
+
+/// What is left of orders; the write transaction holds it.
+pub(super) async fn hold(
+    conn: &mut SqliteConnection,
+    tenant: &TenantId,
+    ids: &[OrderId],
+) -> Result<HashMap<OrderId, Holding>, StoreError> {
+    let rows: Vec<HeldRow> = sqlx::query_as(
+        "SELECT order_id, 'PAYMENT' AS kind, payment_id AS id, captured AS whole,
+             refunded_elsewhere + reserved + refunded + disputed AS taken, 0 AS units,
+             0 AS units_taken, overdrawn AS is_exceeded
+         FROM payments
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))
+         UNION ALL
+         SELECT order_id, 'LINE', line_id, gross + repriced, committed, units, committed_units,
+             over_refunded
+         FROM order_lines
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2)) AND NOT removed",
+    )
+    .bind(tenant.as_str())
+    .bind(ids_json(ids)?)
+    .fetch_all(&mut *conn)
+    .await?;
+    assemble_holdings(rows)
 }
 
 pub(super) async fn list(

@@ -5,7 +5,9 @@ use redress_core::id::{QuoteId, RefundId, TenantId};
 use redress_store::{Database, SqliteDatabase, StoreError, idempotency};
 use sqlx::SqliteConnection;
 
-use super::super::rows::{AttemptRow, QuoteRow, RefundRow, SumsRow, assemble_refunds, encode_rows};
+use super::super::rows::{
+    AttemptRow, QuoteRow, RefundRow, SumsRow, assemble_refunds, encode_rows, quotes_of,
+};
 use super::super::{Listed, Page, RefundFilter, RequestRecord, StoredQuote, StoredReply};
 use super::write;
 use crate::domain::ledger::CurrencySums;
@@ -32,26 +34,27 @@ pub(super) async fn create_quote(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut tx = database.begin().await?;
-    write::insert_quote(&mut tx, tenant, quote, None, now).await?;
+    write::insert_quote(&mut tx, tenant, quote, now).await?;
     write::record_request(&mut tx, tenant, request, now).await?;
     database.commit(tx).await
 }
 
-pub(super) async fn quote(
+pub(super) async fn quotes(
     database: &SqliteDatabase,
-    tenant: &TenantId,
-    id: &QuoteId,
-) -> Result<Option<StoredQuote>, StoreError> {
-    let row: Option<QuoteRow> = sqlx::query_as(
-        "SELECT q.body, q.refund_id, o.customer
-         FROM quotes q JOIN orders o ON o.tenant = q.tenant AND o.order_id = q.order_id
-         WHERE q.tenant = $1 AND q.quote_id = $2",
+    keys: &[(TenantId, QuoteId)],
+) -> Result<Vec<Option<StoredQuote>>, StoreError> {
+    let ids: Vec<_> = keys.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).collect();
+    let rows: Vec<QuoteRow> = sqlx::query_as(
+        "SELECT q.tenant, q.quote_id, q.body, r.refund_id, o.customer
+         FROM json_each($1) k
+         CROSS JOIN quotes q ON q.tenant = k.value->>0 AND q.quote_id = k.value->>1
+         CROSS JOIN orders o ON o.tenant = q.tenant AND o.order_id = q.order_id
+         LEFT JOIN refunds r ON r.tenant = q.tenant AND r.quote_id = q.quote_id",
     )
-    .bind(tenant.as_str())
-    .bind(id.as_str())
-    .fetch_optional(&database.read)
+    .bind(encode_rows(&ids)?)
+    .fetch_all(&database.read)
     .await?;
-    row.map(|row| row.into_quote(id)).transpose()
+    quotes_of(keys, rows)
 }
 
 /// Refunds with their attempts, as the connection sees them, by tenant and id.

@@ -1,7 +1,7 @@
 //! Writing what a transaction has decided, set by set, on SQLite.
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{IdSource, RefundId, TenantId};
+use redress_core::id::{IdSource, TenantId};
 use redress_policy::OverrideCode;
 use redress_store::{StoreError, idempotency, outbox};
 use serde_json::{Value, json};
@@ -23,7 +23,10 @@ pub(super) async fn write(
     ids: &dyn IdSource,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    insert_refunds(conn, &changes.new_refunds).await?;
+    for (tenant, quote) in &changes.quotes {
+        insert_quote(conn, tenant, quote, now).await?;
+    }
+    insert_refunds(conn, changes).await?;
     let of_new_refunds = changes.new_refunds.iter().flat_map(|refund| &refund.attempts);
     let new_attempts: Vec<&Attempt> = of_new_refunds.chain(&changes.new_attempts).collect();
     insert_attempts(conn, &new_attempts).await?;
@@ -34,7 +37,6 @@ pub(super) async fn write(
     insert_postings(conn, changes, now).await?;
     update_items(conn, changes).await?;
     write_buyer_uses(conn, changes).await?;
-    write_quotes(conn, changes, now).await?;
     ledger::insert_audit(conn, &changes.audit).await?;
     let requests = records(&changes.requests, now);
     idempotency::insert_sqlite(conn, &requests).await?;
@@ -64,14 +66,16 @@ async fn execute(
     Ok(())
 }
 
-async fn insert_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Result<(), StoreError> {
-    let rows: Vec<Value> = refunds
+async fn insert_refunds(conn: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
+    let rows: Vec<Value> = changes
+        .new_refunds
         .iter()
         .map(|refund| {
             json!({
                 "tenant": refund.tenant,
                 "refund_id": refund.id,
                 "order_id": refund.order,
+                "quote_id": changes.accepted.get(&refund.id),
                 "customer": refund.customer,
                 "disruption_id": refund.disruption.as_ref().map(|d| &d.id),
                 "event_id": refund.disruption.as_ref().map(|d| &d.event),
@@ -97,12 +101,12 @@ async fn insert_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Resu
         .collect();
     execute(
         conn,
-        "INSERT INTO refunds (tenant, refund_id, order_id, customer, disruption_id, event_id,
-             origin, state, currency, requested, issued, lines, repriced, override_code,
+        "INSERT INTO refunds (tenant, refund_id, order_id, quote_id, customer, disruption_id,
+             event_id, origin, state, currency, requested, issued, lines, repriced, override_code,
              legal_deadline, expected_arrival, reason, requester, approver, traceparent, version,
              created, updated)
-         SELECT value->>'tenant', value->>'refund_id', value->>'order_id', value->>'customer',
-             value->>'disruption_id', value->>'event_id', value->>'origin', value->>'state',
+         SELECT value->>'tenant', value->>'refund_id', value->>'order_id', value->>'quote_id',
+             value->>'customer', value->>'disruption_id', value->>'event_id', value->>'origin', value->>'state',
              value->>'currency', value->>'requested', value->>'issued',
              CAST(value->>'lines' AS BLOB), CAST(value->>'repriced' AS BLOB),
              value->>'override_code', value->>'legal_deadline', value->>'expected_arrival',
@@ -311,47 +315,22 @@ async fn write_buyer_uses(
     .await
 }
 
-/// Marks stored quotes as accepted, and stores those that are accepted as they are made.
-async fn write_quotes(
-    conn: &mut SqliteConnection,
-    changes: &Changes,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let accepted = changes.accepted.iter();
-    let accepted: Vec<Value> =
-        accepted.map(|(tenant, quote, refund)| json!([tenant, quote, refund])).collect();
-    execute(
-        conn,
-        "UPDATE quotes SET refund_id = v.value->>2
-         FROM json_each($1) v
-         WHERE quotes.tenant = v.value->>0 AND quotes.quote_id = v.value->>1",
-        &accepted,
-    )
-    .await?;
-    for (tenant, quote, refund) in &changes.quotes {
-        insert_quote(conn, tenant, quote, Some(refund), now).await?;
-    }
-    Ok(())
-}
-
 /// Stores a quote and pins its order to the policy version, unless it is pinned.
 pub(super) async fn insert_quote(
     conn: &mut SqliteConnection,
     tenant: &TenantId,
     quote: &Quote,
-    refund: Option<&RefundId>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO quotes (tenant, quote_id, order_id, body, expires, refund_id, created)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO quotes (tenant, quote_id, order_id, body, expires, created)
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(tenant.as_str())
     .bind(quote.id.as_str())
     .bind(quote.order.as_str())
     .bind(encode(quote)?)
     .bind(quote.expires.0)
-    .bind(refund.map(RefundId::as_str))
     .bind(now.0)
     .execute(&mut *conn)
     .await?;

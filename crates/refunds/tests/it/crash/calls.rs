@@ -13,7 +13,7 @@ use redress_core::id::{OrderId, RefundId, TenantId};
 use redress_proto::common::v1::{self as common, ApplyTenantRequest};
 use redress_proto::refunds::v1 as pb;
 use redress_proto::refunds::v1::refund_service_server::RefundService as _;
-use redress_refunds::app::{Connections, RefundWriter, Refunds};
+use redress_refunds::app::{Batches, Connections, Refunds};
 use redress_refunds::domain::attempt::Reason;
 use redress_refunds::domain::refund::{Refund, RefundState};
 use redress_refunds::domain::settle::{AttemptFinding, Finding};
@@ -120,7 +120,7 @@ impl Desk {
     pub(super) fn service(&self, store: &SharedStore) -> RefundGrpc {
         let Shop { database, clock, ids, .. } = &self.shop;
         RefundGrpc::new(Refunds {
-            writer: RefundWriter::new(Arc::clone(store), Arc::clone(ids)),
+            batches: Batches::new(Arc::clone(store), Arc::clone(ids)),
             store: Arc::clone(store),
             tenants: Arc::new(Tenants::new(database.clone(), clock.clone())),
             connections: Arc::new(Connections::of(&[Arc::clone(&self.provider)])),

@@ -56,7 +56,7 @@ async fn a_process_ends_at_every_step_of_quote_refund(desk: Desk) {
 }
 
 async fn a_process_ends_at_every_step_of_create_refund(desk: Desk) {
-    end_at_every_step(desk, Kind::Create, &["quote", "create_refunds"]).await;
+    end_at_every_step(desk, Kind::Create, &["quotes", "create_refunds"]).await;
 }
 
 async fn a_process_ends_at_every_step_of_approve_refund(desk: Desk) {

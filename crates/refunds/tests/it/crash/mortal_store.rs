@@ -104,7 +104,7 @@ forward! {
             request: &RequestRecord,
             now: Timestamp,
         ) -> ();
-        quote(tenant: &TenantId, id: &QuoteId) -> Option<StoredQuote>;
+        quotes(keys: &[(TenantId, QuoteId)]) -> Vec<Option<StoredQuote>>;
         create_refunds(refunds: &[NewRefund], ids: &dyn IdSource) -> Vec<CreateOutcome>;
         act(
             tenant: &TenantId,

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redress_core::id::{IdSource, Ids};
-use redress_refunds::app::RefundWriter;
-use redress_refunds::store::{CreateOutcome, NewRefund};
+use redress_core::id::{IdSource, Ids, QuoteId, TenantId};
+use redress_refunds::app::{Batches, Draft, RefundError};
+use redress_refunds::store::{CreateOutcome, NewRefund, StoredQuote};
 use redress_store::StoreError;
 
 use super::cut_off;
@@ -18,6 +18,19 @@ redress_testkit::conformance! {
     the_stores_write_is_cut_at_every_await,
     whoever_shares_a_commit_with_a_caller_that_goes_away_is_answered,
     a_commit_that_panics_holds_nobody_up,
+}
+
+/// A refund that waits for nothing.
+struct Ready(NewRefund);
+
+impl Draft for Ready {
+    fn quote(&self) -> Option<(TenantId, QuoteId)> {
+        None
+    }
+
+    fn accept(&self, _: Option<StoredQuote>) -> Result<NewRefund, RefundError> {
+        Ok(self.0.clone())
+    }
 }
 
 /// What refunds hold, in minor units, when the books balance at this instant.
@@ -66,13 +79,13 @@ async fn the_stores_write_is_cut_at_every_await(shop: Shop) {
 
 /// Two turns are taken by one caller each, and three more wait for the commits of these two.
 async fn whoever_shares_a_commit_with_a_caller_that_goes_away_is_answered(shop: Shop) {
-    let writer = RefundWriter::new(Arc::clone(&shop.store), Arc::clone(&shop.ids));
+    let batches = Batches::new(Arc::clone(&shop.store), Arc::clone(&shop.ids));
     for polls in 1_usize.. {
         let mut refunds = Vec::new();
         for place in 0..5 {
             refunds.push(shop.new_refund(&format!("A{polls}-{place}")).await);
         }
-        let create = |place: usize| writer.create(refunds[place].clone());
+        let create = |place: usize| batches.create(Ready(refunds[place].clone()));
         let (first, second, third, fourth, fifth) = tokio::join!(
             cut_off(create(0), polls),
             cut_off(create(1), polls),
@@ -81,7 +94,7 @@ async fn whoever_shares_a_commit_with_a_caller_that_goes_away_is_answered(shop: 
             create(4)
         );
         for outcome in [third, fifth] {
-            assert_eq!(outcome.unwrap(), CreateOutcome::Created, "after {polls} polls");
+            assert_eq!(outcome.unwrap().outcome, CreateOutcome::Created, "after {polls} polls");
         }
         assert!(fourth.is_none(), "the fourth is cut off while it waits");
         for new in &refunds {
@@ -113,11 +126,14 @@ impl IdSource for PanicsOnce {
 async fn a_commit_that_panics_holds_nobody_up(shop: Shop) {
     let has_panicked = AtomicBool::new(false);
     let ids = PanicsOnce { ids: Arc::clone(&shop.ids), has_panicked };
-    let writer = RefundWriter::new(Arc::clone(&shop.store), Arc::new(ids));
+    let batches = Batches::new(Arc::clone(&shop.store), Arc::new(ids));
     let new = shop.new_refund("A1").await;
-    let given_up = writer.create(new.clone()).await;
-    assert!(matches!(given_up, Err(StoreError::Unavailable(_))), "{given_up:?}");
+    let given_up = batches.create(Ready(new.clone())).await;
+    assert!(
+        matches!(given_up, Err(RefundError::Store(StoreError::Unavailable(_)))),
+        "{given_up:?}"
+    );
     assert_eq!(reserved(&shop).await, 0);
-    assert_eq!(writer.create(new.clone()).await.unwrap(), CreateOutcome::Created);
+    assert_eq!(batches.create(Ready(new.clone())).await.unwrap().outcome, CreateOutcome::Created);
     assert_stored(&shop, &new).await;
 }

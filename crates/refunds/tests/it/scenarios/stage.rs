@@ -8,7 +8,7 @@ use redress_core::id::TenantId;
 use redress_proto::common::v1::Money;
 use redress_proto::refunds::v1 as pb;
 use redress_proto::refunds::v1::refund::State;
-use redress_refunds::app::{Connections, RefundWriter, Refunds};
+use redress_refunds::app::{Batches, Connections, Refunds};
 use redress_refunds::provider::SharedProvider;
 use redress_refunds::webhook::{WebhookCounts, WebhookDeps, WebhookServer, WebhookSettings};
 use redress_refunds::worker::WorkSignals;
@@ -247,7 +247,7 @@ impl Stage {
         let (store, ids) = (&self.shop.store, &self.shop.ids);
         let app = Refunds {
             store: Arc::clone(store),
-            writer: RefundWriter::new(Arc::clone(store), Arc::clone(ids)),
+            batches: Batches::new(Arc::clone(store), Arc::clone(ids)),
             tenants: Arc::new(Tenants::new(self.shop.database.clone(), self.shop.clock.clone())),
             connections: Arc::new(Connections::of(&providers)),
             clock: self.shop.clock.clone(),
