@@ -6,7 +6,7 @@ use redress_core::money::Money;
 use super::{
     Fixture, STRIPE, announced, arena, at, by_card, euro, open_fixture, order, other, paid,
 };
-use crate::domain::attempt::{Attempt, AttemptState};
+use crate::domain::attempt::{Attempt, AttemptState, Reason};
 use crate::domain::fact::Fact;
 use crate::domain::refund::{Origin, Refund, RefundState};
 use crate::store::{AmbiguousRefund, CreateOutcome, PaymentAt};
@@ -147,6 +147,10 @@ async fn a_payment_tells_that_one_of_our_refunds_may_be_meant(fixture: Fixture) 
     assert_eq!(awaits().await, (true, false));
     fixture.settle(&[paid(&sent)], at(1)).await;
     assert_eq!(awaits().await, (false, false));
+    let mut by_hand = by_card(1000);
+    by_hand.shares[0].by_hand = Some(Reason::OutOfRefundWindow);
+    fixture.refund("A1", by_hand).await;
+    assert_eq!(awaits().await, (false, true), "a person is to pay it");
 }
 
 async fn an_ambiguous_one_is_announced_once_for_each_tenant(fixture: Fixture) {

@@ -20,7 +20,7 @@ redress_testkit::conformance! {
     retry_refund_is_cut_at_every_await,
     resolve_attempt_is_cut_at_every_await,
     a_process_ends_at_every_step_of_quote_refund,
-    a_process_ends_at_every_step_of_create_refund,
+    scenario_12_a_process_ends_at_every_step_of_create_refund,
     a_process_ends_at_every_step_of_approve_refund,
     a_process_ends_at_every_step_of_cancel_refund,
     a_process_ends_at_every_step_of_retry_refund,
@@ -55,7 +55,7 @@ async fn a_process_ends_at_every_step_of_quote_refund(desk: Desk) {
     end_at_every_step(desk, Kind::Quote, &["replay", "orders", "create_quote"]).await;
 }
 
-async fn a_process_ends_at_every_step_of_create_refund(desk: Desk) {
+async fn scenario_12_a_process_ends_at_every_step_of_create_refund(desk: Desk) {
     end_at_every_step(desk, Kind::Create, &["quotes", "create_refunds"]).await;
 }
 

@@ -24,14 +24,14 @@ const PAST_LEASES: Duration = Duration::from_mins(1);
 
 redress_testkit::conformance! {
     open = open;
-    a_refund_survives_the_end_of_its_worker_at_every_step,
+    scenario_12_a_refund_survives_the_end_of_its_worker_at_every_step,
     a_refund_whose_answer_was_lost_survives_it_at_every_step,
     a_refund_that_was_never_made_survives_it_at_every_step,
     a_refund_that_fails_later_survives_it_at_every_step,
-    a_provider_without_keys_pays_at_most_once_until_a_person_decides,
+    scenario_12_a_provider_without_keys_pays_at_most_once_until_a_person_decides,
 }
 
-async fn a_refund_survives_the_end_of_its_worker_at_every_step(shop: Shop) {
+async fn scenario_12_a_refund_survives_the_end_of_its_worker_at_every_step(shop: Shop) {
     let done = Stage::set(shop).await.sweep(json!([]), RefundState::Succeeded).await;
     assert_eq!(done, ["claim_to_send", "send", "settle"]);
 }
@@ -178,7 +178,7 @@ async fn moved_on_until(shop: &Shop, refund: &RefundId, is_met: impl AsyncFn(&Sh
 
 /// Without keys nobody can know whether a call that was cut off has paid: a person looks at the
 /// provider's own list and tells.
-async fn a_provider_without_keys_pays_at_most_once_until_a_person_decides(shop: Shop) {
+async fn scenario_12_a_provider_without_keys_pays_at_most_once_until_a_person_decides(shop: Shop) {
     let mut stage = Stage::set(shop).await;
     stage.provider = Keyless::new(&stage.bench, Search::Inconclusive);
     let mut asked = 0;

@@ -1,8 +1,8 @@
 //! The acceptance scenarios, by their numbers: real gRPC over memory, the real workers, and where
 //! money is sent or a webhook arrives, the sandbox over real HTTP. On both databases.
 //!
-//! Killing the process (12) is a test of processes of their own; mass cancellation (23 to 28) is
-//! tested beside the disruptions.
+//! Killing the process (12) stands with the other processes that end, in `crash`; mass cancellation
+//! (23 to 28) is tested beside the disruptions.
 
 mod crowds;
 mod notes;
