@@ -60,7 +60,7 @@ impl Writes {
 
 impl Part<'_> {
     /// The value of the next parameter.
-    pub fn bind<'q, T: Encode<'q, Postgres> + Type<Postgres>>(self, value: T) -> Self {
+    pub fn bind<'q, T: Encode<'q, Postgres> + Type<Postgres>>(&mut self, value: T) -> &mut Self {
         if let Err(cause) = self.0.arguments.add(value) {
             self.0.failed = Some(cause);
         }

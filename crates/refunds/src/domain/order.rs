@@ -318,8 +318,24 @@ pub(crate) mod tests {
         payment.counters =
             PaymentCounters { reserved: 20, refunded: 30, disputed: 5, ..Default::default() };
         assert_eq!(payment.refundable(), 35);
-        payment.counters.overdrawn = true;
+        assert!(!payment.is_overdrawn());
+        payment.captured = 65;
+        assert!(!payment.is_overdrawn(), "all of it is taken, and no more");
+        payment.captured = 64;
+        assert!(payment.is_overdrawn());
+        (payment.captured, payment.counters.overdrawn) = (100, true);
         assert_eq!(payment.refundable(), 0);
+    }
+
+    #[test]
+    fn what_was_given_back_elsewhere_is_not_kept() {
+        let mut order = order();
+        let captured: i64 = order.payments.iter().map(|payment| payment.captured).sum();
+        assert_eq!(order.captured_and_kept(), captured);
+        order.payments[0].refunded_elsewhere = 30;
+        assert_eq!(order.captured_and_kept(), captured - 30);
+        order.payments[0].refunded_elsewhere = order.payments[0].captured + 1;
+        assert_eq!(order.captured_and_kept(), captured - order.payments[0].captured);
     }
 
     #[test]
@@ -328,6 +344,9 @@ pub(crate) mod tests {
         line.units = 3;
         (line.committed, line.committed_units) = (1000, 1);
         assert_eq!((line.remaining(), line.remaining_units(), line.excess()), (2000, 2, None));
+        (line.committed, line.committed_units) = (3000, 3);
+        assert_eq!(line.excess(), None, "all of it is taken up, and no more");
+        (line.committed, line.committed_units) = (1000, 1);
         line.repriced = 300;
         assert_eq!(line.remaining(), 2300);
         line.gross = 600;
@@ -347,6 +366,15 @@ pub(crate) mod tests {
         assert_eq!(prices, [0, 334, 667, 1000, 1000]);
         (line.committed, line.committed_units) = (334, 1);
         assert_eq!([1, 2].map(|units| line.price_of_units(units)), [333, 666]);
+        // What became dearer after the last unit was taken up belongs to no unit.
+        line.committed_units = 3;
+        assert_eq!([-1, 0, 1, 2].map(|units| line.price_of_units(units)), [0, 0, 666, 666]);
+    }
+
+    #[test]
+    fn a_contact_is_shown_without_anything_of_it() {
+        let contact = Contact { email: "ada@example.org".to_owned(), ..Contact::default() };
+        assert_eq!(format!("{contact:?}"), "Contact(..)");
     }
 
     #[test]

@@ -12,3 +12,4 @@ mod relay;
 mod sequencer;
 mod support;
 mod tenants;
+mod writes;
