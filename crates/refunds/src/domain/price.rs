@@ -244,7 +244,7 @@ fn absorb(lines: &mut [QuoteLine], difference: i64) {
     let mut by_size: Vec<usize> = (0..lines.len()).collect();
     by_size.sort_by_key(|at| {
         let line = &lines[*at];
-        std::cmp::Reverse(if left > 0 { line.fee - line.clawback } else { line.refund })
+        std::cmp::Reverse(if left.is_positive() { line.fee - line.clawback } else { line.refund })
     });
     for at in by_size {
         let line = &mut lines[at];
@@ -311,8 +311,35 @@ pub(crate) mod tests {
         order.lines[1].event = EventId::new("other").unwrap();
         let price = price_cancelled_lines(&order, &event, &routes(), NOW).unwrap();
         assert_eq!(price.total, 3390);
+        (order.lines[0].tax, order.lines[2].tax) = (479, 30);
+        let taxes = |order: &Order| {
+            let price = price_cancelled_lines(order, &event, &routes(), NOW).unwrap();
+            price.lines.iter().map(|line| (line.line_id.clone(), line.tax)).collect::<Vec<_>>()
+        };
+        let (ticket, fee) = (order.lines[0].id.clone(), order.lines[2].id.clone());
+        assert_eq!(taxes(&order), [(ticket.clone(), 479), (fee, 30)]);
+        order.lines[2].committed = order.lines[2].gross;
+        assert_eq!(taxes(&order), [(ticket, 479)], "nothing is left of the fee");
         order.state = OrderState::Cancelled;
         assert_eq!(price_cancelled_lines(&order, &event, &routes(), NOW), None);
+    }
+
+    #[test]
+    fn a_clawback_is_stored_where_there_is_one() {
+        let plain = line("p1", 3000, 2000);
+        let clawed = QuoteLine { clawback: 500, ..plain.clone() };
+        for (line, stored) in [(plain, None), (clawed, Some(500))] {
+            let json = serde_json::to_value(&line).unwrap();
+            assert_eq!(json.get("clawback").and_then(serde_json::Value::as_i64), stored);
+            assert_eq!(serde_json::from_value::<QuoteLine>(json).unwrap(), line);
+        }
+    }
+
+    #[test]
+    fn a_refund_keeps_the_line_without_the_way_to_it() {
+        let line = line("p1", 3000, 2000);
+        let quoted = QuoteLine { path: vec![Step::NothingHolds], ..line.clone() };
+        assert_eq!(quoted.without_path(), line);
     }
 
     #[test]
@@ -364,6 +391,35 @@ pub(crate) mod tests {
         assert_eq!(price.total, 2500);
         assert_eq!((price.lines[0].refund, price.lines[0].fee), (1500, 1));
         assert_eq!(price.lines[1].refund, 1000);
+    }
+
+    #[test]
+    fn a_share_is_rounded_up_as_long_as_the_fees_cover_the_last_unit() {
+        let routes = Routes(HashMap::from([("stripe", 10)]));
+        for (fee, total) in [(8, 2500), (9, 2510)] {
+            let lines = vec![line("p1", 1501 + fee, 1501), line("p2", 1000, 1000)];
+            let price = settle_price(&order(), lines, Vec::new(), &[], &routes, NOW);
+            assert_eq!(price.total, total, "fees of {fee}");
+        }
+    }
+
+    #[test]
+    fn more_is_taken_from_the_largest_fee_and_less_from_the_largest_refund() {
+        let clawed = QuoteLine { clawback: 500, ..line("p1", 700, 100) };
+        let lines = [clawed, line("p2", 1700, 1500), line("p3", 160, 150)];
+        for (difference, refunds) in [
+            (9, [100, 1509, 150]),
+            (200 + 100 + 10, [200, 1700, 160]),
+            (200 + 100 + 11, [200, 1700, 160]),
+            (0, [100, 1500, 150]),
+            (-9, [100, 1491, 150]),
+            (-1501, [100, 0, 149]),
+        ] {
+            let mut lines = lines.clone();
+            absorb(&mut lines, difference);
+            assert_eq!(lines.each_ref().map(|line| line.refund), refunds, "{difference}");
+            assert!(lines.iter().all(|line| line.refund + line.fee == line.gross));
+        }
     }
 
     #[test]

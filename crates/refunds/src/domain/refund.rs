@@ -470,6 +470,14 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_refund_is_at_rest_when_nothing_moves_by_itself() {
+        let moves = [RefundState::PendingApproval, RefundState::Queued, RefundState::Processing];
+        for state in RefundState::ALL {
+            assert_eq!(state.is_at_rest(), !moves.contains(&state), "{state:?}");
+        }
+    }
+
+    #[test]
     fn stored_names_read_back() {
         for state in RefundState::ALL {
             assert_eq!(RefundState::parse(state.as_str()), Some(state));

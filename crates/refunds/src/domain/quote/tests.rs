@@ -1,5 +1,6 @@
 use super::super::order::tests::{order, payment};
 use super::super::order::{Discount, DiscountStep, Tender};
+use super::super::price::Repriced;
 use super::super::price::tests::routes;
 use super::super::refund::{Refund, RefundTerms};
 use super::super::reserve::tests::apply;
@@ -170,10 +171,9 @@ condition = "!scanned"
     );
     let mut ask = lines(&[("p1", None)]);
     ask.override_code = Some(OverrideCode::Illness);
-    let Err(QuoteError::NeedsFacts(needed)) = quote_at(&order(), &ask, &asks, before_start(1))
-    else {
-        panic!("a missing fact was guessed");
-    };
+    let refused = quote_at(&order(), &ask, &asks, before_start(1)).unwrap_err();
+    assert_eq!(refused.to_string(), "the rules need to know more: scanned");
+    let QuoteError::NeedsFacts(needed) = refused else { panic!("a missing fact was guessed") };
     assert_eq!(needed[0].name, "scanned");
     assert_eq!(needed[0].question, "Was the ticket scanned at the gate?");
     ask.facts.insert("scanned".to_owned(), FactValue::Bool(false));
@@ -297,6 +297,21 @@ fn the_rule_for_group_discounts_decides_and_what_is_kept_sums_to_what_is_paid_fo
         accept(&mut order, &quote);
         assert_eq!((order.lines[0].remaining(), order.lines[0].remaining_units()), (kept, 3));
     }
+}
+
+#[test]
+fn only_lines_that_are_kept_become_dearer() {
+    let mut order = group();
+    let mut returned = order.lines[0].clone();
+    (returned.id, returned.units, returned.gross, returned.discount) =
+        ("p2".to_owned(), 2, 16_000, 4_000);
+    let kept = &mut order.lines[0];
+    (kept.units, kept.gross, kept.discount) = (3, 24_000, 6_000);
+    order.lines.push(returned);
+    let policy = policy("repricing = \"RERATE\"");
+    let quote = quote_at(&order, &lines(&[("p2", None)]), &policy, before_start(100)).unwrap();
+    assert_eq!(quote.price.lines[0].clawback, 3_000);
+    assert_eq!(quote.price.repriced, [Repriced { line_id: "p1".to_owned(), amount: 3_000 }]);
 }
 
 #[test]
