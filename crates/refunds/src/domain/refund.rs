@@ -470,6 +470,17 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn of_each_tender_the_newest_attempt_counts() {
+        let mut refund = refund_of(&mixed_order(), false);
+        let again = Attempt { ordinal: 2, ..refund.attempts[0].clone() };
+        refund.attempts.push(again);
+        let newest: Vec<_> =
+            refund.latest_attempts().map(|a| (a.payment.clone(), a.ordinal)).collect();
+        let (card, other) = (&refund.attempts[0].payment, &refund.attempts[1].payment);
+        assert_eq!(newest, [(other.clone(), 1), (card.clone(), 2)]);
+    }
+
+    #[test]
     fn a_refund_is_at_rest_when_nothing_moves_by_itself() {
         let moves = [RefundState::PendingApproval, RefundState::Queued, RefundState::Processing];
         for state in RefundState::ALL {

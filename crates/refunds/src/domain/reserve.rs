@@ -311,5 +311,9 @@ pub(super) mod tests {
         let part = LineChange::release(&refund, 539);
         let amounts: Vec<_> = part.iter().map(|c| (c.committed, c.refunding, c.units)).collect();
         assert_eq!(amounts, [(-300, -300, 0), (-200, -200, 0), (-39, -39, 0)]);
+        refund.lines[1].refund = 0;
+        let freed = LineChange::release(&refund, 339);
+        let lines: Vec<_> = freed.iter().map(|change| change.line_id.as_str()).collect();
+        assert_eq!(lines, [&refund.lines[0].line_id, &refund.lines[2].line_id]);
     }
 }

@@ -126,12 +126,15 @@ fn what_may_have_paid_is_never_given_up() {
 #[test]
 fn each_failed_tender_is_tried_again_under_a_new_id() {
     let mut refund = with_card(AttemptState::Failed, Some(Reason::InsufficientBalance));
+    let failed = &mut refund.attempts[0];
+    (failed.provider_refund, failed.claim) = ("re_1".to_owned(), "c1".to_owned());
     let settlement = by("agent-1", &mut refund, &Action::Retry).unwrap();
     assert_eq!(refund.state, RefundState::Processing);
     let next = refund.attempts.last().unwrap();
     assert_eq!((next.ordinal, next.state, next.due), (2, AttemptState::Armed, LATER));
     assert_ne!(next.id, refund.attempts[0].id);
     assert_eq!(next.reason, None);
+    assert_eq!((&*next.provider_refund, &*next.claim, next.updated), ("", "", LATER));
     assert_eq!((kinds(&settlement), reserved(&settlement)), (vec![PostingKind::Reserve], 5000));
     assert_eq!(settlement.postings[0].attempt, next.id);
 }
