@@ -25,7 +25,8 @@ pub trait Together: Send + Sync + 'static {
     type Answer: Send + 'static;
 
     /// Answers all of `asks`, one answer each, in order. After an error nothing has changed, and
-    /// each is asked again alone: one that cannot be answered must not keep the others out.
+    /// each is asked again alone, as long as the database is there: one that cannot be answered
+    /// must not keep the others out.
     async fn answer(&self, asks: &[Self::Ask]) -> Result<Vec<Self::Answer>, StoreError>;
 }
 
@@ -160,9 +161,16 @@ impl<T: Together> Shared<T> {
                     error = %error,
                     "what was asked together is asked one by one"
                 );
+                let mut is_reachable = true;
                 for (ask, teller) in asks.iter().zip(tellers) {
-                    let answer = self.together.answer(std::slice::from_ref(ask)).await;
-                    tell(teller, answer.and_then(only));
+                    // Whoever is left would only wait as long again.
+                    let answer = if is_reachable {
+                        self.together.answer(std::slice::from_ref(ask)).await.and_then(only)
+                    } else {
+                        Err(gone())
+                    };
+                    is_reachable &= !matches!(answer, Err(StoreError::Unavailable(_)));
+                    tell(teller, answer);
                 }
             }
         }
@@ -185,8 +193,8 @@ mod tests {
 
     use super::*;
 
-    /// Doubles what it is asked once it is let, refuses odd numbers, panics at 0, and notes what
-    /// was asked together.
+    /// Doubles what it is asked once it is let, refuses odd numbers, is gone at 13, panics at 0, and
+    /// notes what was asked together.
     struct Doubles {
         lets: Semaphore,
         asked: Mutex<Vec<Vec<i64>>>,
@@ -201,6 +209,9 @@ mod tests {
             self.lets.acquire().await.unwrap().forget();
             self.asked.lock().unwrap().push(asks.to_vec());
             assert!(!asks.contains(&0), "the test asks for this panic");
+            if asks.contains(&13) {
+                return Err(StoreError::Unavailable("the test asks for this".into()));
+            }
             if asks.iter().any(|ask| ask % 2 == 1) {
                 return Err(StoreError::VersionMismatch);
             }
@@ -248,6 +259,13 @@ mod tests {
         let (answers, asked) = told(Pace { turns: 1, ..PACE }, &[2, 3, 4]).await;
         assert_eq!(answers, [Some(4), None, Some(8)]);
         assert_eq!(asked, [vec![2, 3, 4], vec![2], vec![3], vec![4]]);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_gone_is_not_asked_for_each() {
+        let (answers, asked) = told(Pace { turns: 1, ..PACE }, &[2, 13, 4, 6]).await;
+        assert_eq!(answers, [Some(4), None, None, None]);
+        assert_eq!(asked, [vec![2, 13, 4, 6], vec![2], vec![13]]);
     }
 
     #[tokio::test]
