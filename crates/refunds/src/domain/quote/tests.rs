@@ -219,6 +219,13 @@ fn only_the_whole_order_where_the_policy_says_so() {
     assert_eq!(at(&[("p1", None)]), Err(QuoteError::Refused(Refusal::WholeOrderOnly)));
     assert_eq!(at(&[]), Ok(3750));
     assert_eq!(at(&[("p1", None), ("p2", None)]), Ok(3750));
+    // Neither a part of a line nor another line of the same price is the line.
+    let mut order = order();
+    (order.lines[0].units, order.lines[1].gross) = (3, order.lines[0].gross);
+    for ask in [&[("p1", Some(2)), ("p2", None)][..], &[("p2", None)]] {
+        let quote = quote_at(&order, &lines(ask), &whole, before_start(100));
+        assert_eq!(quote, Err(QuoteError::Refused(Refusal::WholeOrderOnly)), "{ask:?}");
+    }
 }
 
 #[test]
