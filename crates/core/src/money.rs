@@ -253,6 +253,36 @@ mod tests {
     }
 
     #[test]
+    fn amounts_are_shown_in_the_exponent_of_their_currency() {
+        for (code, minor, shown) in [
+            ("EUR", 10781, "EUR 107.81"),
+            ("EUR", -5, "EUR -0.05"),
+            ("EUR", 0, "EUR 0.00"),
+            ("JPY", 500, "JPY 500"),
+            ("JPY", -500, "JPY -500"),
+            ("JPY", 0, "JPY 0"),
+            ("KWD", 1234, "KWD 1.234"),
+        ] {
+            assert_eq!(Money::new(currency(code), minor).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn nothing_is_split_into_nothings_and_who_has_no_weight_gets_nothing() {
+        assert_eq!(split_by_largest_remainder(0, &[1, 2]), Some(vec![0, 0]));
+        assert_eq!(split_by_largest_remainder(5, &[0, 1, 0]), Some(vec![0, 5, 0]));
+        for (total, weights) in [(-1, &[1][..]), (1, &[]), (1, &[0]), (1, &[2, -1])] {
+            assert_eq!(split_by_largest_remainder(total, weights), None, "{total} {weights:?}");
+        }
+    }
+
+    #[test]
+    fn a_currency_is_shown_as_its_code() {
+        let euro = currency("EUR");
+        assert_eq!((euro.code(), &*euro.to_string(), &*format!("{euro:?}")), ("EUR", "EUR", "EUR"));
+    }
+
+    #[test]
     fn bad_decimal_texts_are_refused() {
         for text in ["", ".", ".5", "1.", "1e5", "1,5", "--1", "+1", " 1", "1.234", "NaN", "٣"] {
             assert!(Money::parse_decimal(currency("EUR"), text).is_err(), "{text:?}");
