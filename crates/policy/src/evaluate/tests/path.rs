@@ -63,3 +63,20 @@ fn a_tier_that_drops_out_by_its_condition_leaves_only_that_reason() {
         matches!(path[0], Step::NoticeMet { .. }) && matches!(path[1], Step::ConditionMet { .. })
     );
 }
+
+#[test]
+fn a_fact_that_was_told_is_shown_as_it_was_told() {
+    let mut policy = with_tier(|tier| {
+        tier.notice = Notice::Hours(0);
+        tier.condition = Some(Condition::new("reported < start"));
+    });
+    policy.facts.push(FactDeclaration { kind: FactKind::Timestamp, ..fact("reported") });
+    let mut ask = ask();
+    let (reported, start) = (Timestamp(ask.line.start.0 - 1), ask.line.start);
+    ask.facts.insert("reported".to_owned(), FactValue::Timestamp(reported));
+    let path = ask.price(&policy).path;
+    let Step::ConditionMet { facts, .. } = &path[1] else { panic!("{path:?}") };
+    let told = [("reported", reported), ("start", start)]
+        .map(|(name, at)| (name.to_owned(), FactValue::Timestamp(at)));
+    assert_eq!(*facts, BTreeMap::from(told));
+}
