@@ -24,9 +24,9 @@ pub trait Together: Send + Sync + 'static {
     /// What it is told.
     type Answer: Send + 'static;
 
-    /// Answers all of `asks`, one answer each, in order. After an error nothing has changed, and
-    /// each is asked again alone, as long as the database is there: one that cannot be answered
-    /// must not keep the others out.
+    /// Answers all of `asks`, one answer each, in order. After an error each is asked again alone, as
+    /// long as the database is there: one that cannot be answered must not keep the others out. So
+    /// it has to be right to ask twice, also when a commit went through and its answer was lost.
     async fn answer(&self, asks: &[Self::Ask]) -> Result<Vec<Self::Answer>, StoreError>;
 }
 

@@ -10,7 +10,8 @@ use redress_store::{Gather, Pace, StoreError, Together};
 use super::RefundError;
 use crate::store::{CreateOutcome, NewRefund, SharedStore, StoredQuote};
 
-/// Measured: with 128 callers more transactions at once give no more refunds a second.
+/// A second transaction at once starts for a real crowd only: with 32 callers, two or three at once
+/// gave hardly more refunds a second than one (`docs/performance.md`).
 const PACE: Pace = Pace { turns: 2, crowd: 64, most: 100 };
 
 /// A refund that waits for the offer that it accepts.
@@ -63,6 +64,10 @@ impl Together for Create {
             }
         }
         let outcomes = self.store.create_refunds(&news, &*self.ids).await?;
+        if outcomes.len() != news.len() {
+            // Nobody may be given the answer of another.
+            return Err(StoreError::Internal("a refund has no outcome".into()));
+        }
         let mut created =
             news.into_iter().zip(outcomes).map(|(new, outcome)| Created { new, outcome });
         let answer = |refused: Option<RefundError>| match refused {
