@@ -267,6 +267,8 @@ impl<'a> Cells<'a> {
             tax: self.money("tax"),
             quantity: self.small_or_zero("quantity"),
             place: self.text("place").to_owned(),
+            section: self.text("section").to_owned(),
+            carrier: self.text("carrier").to_owned(),
             trip: self.text("trip").to_owned(),
             discount: self.money_if_any("discount"),
             discount_id: self.text("discount_id").to_owned(),

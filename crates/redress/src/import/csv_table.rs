@@ -38,8 +38,17 @@ const LINE_COLUMNS: [&str; 8] = [
     "tax",
 ];
 /// Those that a file may leave out.
-const MORE_LINE_COLUMNS: [&str; 7] =
-    ["quantity", "place", "trip", "discount", "discount_id", "traveller_ids", "event_end_time"];
+const MORE_LINE_COLUMNS: [&str; 9] = [
+    "quantity",
+    "place",
+    "section",
+    "carrier",
+    "trip",
+    "discount",
+    "discount_id",
+    "traveller_ids",
+    "event_end_time",
+];
 /// As many payments as the contract allows.
 const MAX_PAYMENTS: usize = 20;
 

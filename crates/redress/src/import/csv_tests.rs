@@ -101,16 +101,17 @@ fn bad_cells_are_named_with_column_line_and_shape() {
     }
 }
 
-const MORE: &str = "policy_version,sales_channel,travellers,discounts,quantity,place,trip,discount,\
-                    discount_id,traveller_ids,event_end_time,payment_1_points";
+const MORE: &str = "policy_version,sales_channel,travellers,discounts,quantity,place,section,\
+                    carrier,trip,discount,discount_id,traveller_ids,event_end_time,\
+                    payment_1_points";
 /// The cells of those columns, of the order before the line.
 const MORE_OF_ORDER: &str = "3,web,a1 Jane Doe;a2,group 10:500 20:1000; early 1:300";
 const MORE_OF_LINE: &str =
-    "10,\"Berlin, Hbf\",trips/t-5,3.26,group,a1 a2,2026-12-19T19:02:00+01:00";
+    "10,\"Berlin, Hbf\",\"Coach 7, top\",DB,trips/t-5,3.26,group,a1 a2,2026-12-19T19:02:00+01:00";
 
 /// An order of two rows, of which the second leaves out what it may.
 fn detailed() -> String {
-    let [first, second] = [format!("{MORE_OF_LINE},57000"), format!("{},57000", ",".repeat(6))];
+    let [first, second] = [format!("{MORE_OF_LINE},57000"), format!("{},57000", ",".repeat(8))];
     let rows = rows("A1").replace(",CARD,", ",POINTS,");
     let rows = rows.lines().zip([first, second]);
     let row = |(row, more): (&str, String)| format!("{row},{MORE_OF_ORDER},{more}\n");
@@ -139,12 +140,14 @@ fn columns_that_a_file_may_leave_out_are_read() {
     assert_eq!(discounts, [("group", vec![(10, 500), (20, 1000)]), ("early", vec![(1, 300)])]);
     let line = &order.lines[0];
     assert_eq!((line.quantity, line.place.as_str()), (10, "Berlin, Hbf"));
+    assert_eq!((line.section.as_str(), line.carrier.as_str()), ("Coach 7, top", "DB"));
     assert_eq!((line.trip.as_str(), line.discount_id.as_str()), ("trips/t-5", "group"));
     assert_eq!(line.discount.as_ref().unwrap().minor_units, 326);
     assert_eq!(line.traveller_ids, ["a1", "a2"]);
     assert_eq!(line.event_end_time.unwrap().to_string(), "2026-12-19T18:02:00Z");
     assert_eq!(order.payments[0].points, 57_000);
     let plain = &order.lines[1];
+    assert_eq!((plain.section.as_str(), plain.carrier.as_str()), ("", ""));
     assert_eq!((plain.quantity, plain.discount.as_ref(), plain.event_end_time), (0, None, None));
 }
 

@@ -120,6 +120,8 @@ fn read_order_line(object: &Object<'_>) -> OrderLine {
         tax: read_money(object, "tax"),
         quantity: object.small_or_zero("quantity"),
         place: object.text_or_empty("place"),
+        section: object.text_or_empty("section"),
+        carrier: object.text_or_empty("carrier"),
         trip: object.text_or_empty("trip"),
         discount: object.object_if_any("discount").as_ref().map(money),
         discount_id: object.text_or_empty("discount_id"),

@@ -47,6 +47,8 @@ fn add_details(order: &mut Value) {
     line["kind"] = json!("RAIL_LEG");
     line["quantity"] = json!(10);
     line["place"] = json!("Berlin Hbf");
+    line["section"] = json!("Coach 7");
+    line["carrier"] = json!("DB");
     line["trip"] = json!("trips/t-5");
     line["discount"] = json!({"currency_code": "EUR", "minor_units": 326});
     line["discount_id"] = json!("group");
@@ -96,6 +98,7 @@ fn what_a_line_may_leave_out_is_read() {
     let line = &order.lines[0];
     assert_eq!((line.kind(), line.quantity), (order_line::Kind::RailLeg, 10));
     assert_eq!((line.place.as_str(), line.trip.as_str()), ("Berlin Hbf", "trips/t-5"));
+    assert_eq!((line.section.as_str(), line.carrier.as_str()), ("Coach 7", "DB"));
     assert_eq!(line.discount.as_ref().unwrap().minor_units, 326);
     assert_eq!(
         (line.discount_id.as_str(), &line.traveller_ids[..]),
@@ -120,6 +123,9 @@ fn details_that_are_wrong_are_named() {
             json!(-1),
             "lines[0].discount.minor_units: must be between 0",
         ),
+        ("/lines/0/section", json!("x".repeat(101)), "lines[0].section: "),
+        ("/lines/0/carrier", json!("x".repeat(101)), "lines[0].carrier: "),
+        ("/lines/0/carrier", json!(7), "lines[0].carrier: expected a text"),
         ("/lines/0/trip", json!("t-5"), "lines[0].trip: "),
         ("/payments/0/tender", json!("CARD"), "payments[0].points: must be 0"),
         ("/discounts/0/steps", json!([]), "discounts[0].steps: "),

@@ -43,6 +43,9 @@ CREATE TABLE order_lines (
     event_time_zone TEXT NOT NULL,
     event_end BIGINT,
     place TEXT NOT NULL,
+    -- In the shop's words; empty when unknown.
+    section TEXT NOT NULL DEFAULT '',
+    carrier TEXT NOT NULL DEFAULT '',
     -- Without the collection's name.
     trip TEXT,
     -- Units of the same thing; the amounts are those of all of them.
@@ -72,6 +75,8 @@ CREATE TABLE order_lines (
     )
 );
 CREATE INDEX order_lines_by_event ON order_lines (tenant, event_id, order_id);
+CREATE INDEX order_lines_by_trip ON order_lines (tenant, trip, order_id) WHERE trip IS NOT NULL;
+CREATE INDEX order_lines_by_carrier ON order_lines (tenant, carrier, order_id) WHERE carrier <> '';
 
 -- One counter row a payment. The CHECK is the last guard of "never pay back more than captured".
 CREATE TABLE payments (

@@ -115,6 +115,11 @@ pub struct OrderLine {
     pub event_time_zone: String,
     /// Where it takes place or starts: a venue, a station, a hotel; empty when unknown.
     pub place: String,
+    /// The part of the venue that it is in, such as a block or a stand, in the shop's words; empty
+    /// when unknown.
+    pub section: String,
+    /// Who operates it, such as an airline's designator, in the shop's words; empty when unknown.
+    pub carrier: String,
     /// Id of the journey that it is part of.
     pub trip: Option<String>,
     /// Units of the same thing at the same price; at least 1. Amounts are those of all of them.
@@ -260,6 +265,8 @@ pub(crate) mod tests {
             event_end: None,
             event_time_zone: "Europe/Berlin".to_owned(),
             place: String::new(),
+            section: String::new(),
+            carrier: String::new(),
             trip: None,
             units: 1,
             gross,

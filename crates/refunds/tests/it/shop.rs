@@ -70,6 +70,8 @@ fn order(id: &str) -> Order {
         event_end: None,
         event_time_zone: "Europe/Berlin".to_owned(),
         place: String::new(),
+        section: String::new(),
+        carrier: String::new(),
         trip: None,
         units: 1,
         gross: 1_250,

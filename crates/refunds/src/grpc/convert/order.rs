@@ -173,6 +173,8 @@ fn line_to_proto(currency: Currency, line: &OrderLine) -> pb::OrderLine {
         traveller_ids: line.traveller_ids.clone(),
         event_end_time: line.event_end.map(time::to_proto),
         over_refunded: line.over_refunded,
+        section: line.section.clone(),
+        carrier: line.carrier.clone(),
     }
 }
 
@@ -230,6 +232,8 @@ mod tests {
         (line.units, line.discount) = (10, 158);
         line.event_end = Some(line.event_start);
         line.place = "Stadium".to_owned();
+        line.section = "Block C".to_owned();
+        line.carrier = "DB".to_owned();
         line.trip = Some("weekend".to_owned());
         line.discount_id = Some("group".to_owned());
         line.traveller_ids = vec!["a1".to_owned()];
@@ -295,9 +299,16 @@ mod tests {
         raised.source_version += 1;
         let mut renamed = order();
         renamed.lines[0].title.push('!');
+        let mut reseated = order();
+        reseated.lines[0].section = "Block C".to_owned();
+        let mut carried = order();
+        carried.lines[0].carrier = "Block C".to_owned();
         assert_eq!(digest(&order()), digest(&order()));
         assert_ne!(digest(&order()), digest(&raised));
         assert_ne!(digest(&order()), digest(&renamed));
+        assert_ne!(digest(&order()), digest(&reseated));
+        assert_ne!(digest(&order()), digest(&carried));
+        assert_ne!(digest(&reseated), digest(&carried));
         // The store compares the policy by itself.
         let pinned = Order { policy_version: Some(3), ..order() };
         assert_eq!(digest(&order()), digest(&pinned));

@@ -182,6 +182,8 @@ impl Reader {
         let tax = self.amount(line.tax.as_ref(), currency, &at("tax"));
         let discount = self.amount_or_zero(line.discount.as_ref(), currency, &at("discount"));
         let place = self.text(line.place, &at("place"));
+        let section = self.text(line.section, &at("section"));
+        let carrier = self.text(line.carrier, &at("carrier"));
         let event_end = match line.event_end_time {
             None => Some(None),
             Some(end) => self.keep(time::required(Some(&end), &at("event_end_time"))).map(Some),
@@ -195,6 +197,8 @@ impl Reader {
             event_end: event_end?,
             event_time_zone: line.event_time_zone,
             place: place?,
+            section: section?,
+            carrier: carrier?,
             // The declared rules have looked at its shape.
             trip: line.trip.strip_prefix(TRIPS).map(str::to_owned),
             units: i64::from(line.quantity).max(1),

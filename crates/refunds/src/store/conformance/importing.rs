@@ -65,6 +65,8 @@ async fn an_order_reads_back_as_it_was_imported(fixture: Fixture) {
     (line.units, line.tax, line.discount) = (10, 479, 158);
     line.kind = LineKind::HotelNight;
     line.place = "Hotel \"Zur Post\"".to_owned();
+    line.section = "Wing \"B\" 李".to_owned();
+    line.carrier = "DB".to_owned();
     line.trip = Some("weekend".to_owned());
     line.event_end = Some(at(9));
     line.discount_id = Some("group".to_owned());
@@ -74,6 +76,11 @@ async fn an_order_reads_back_as_it_was_imported(fixture: Fixture) {
     full.payments[1].elsewhere_reported = 90;
     assert_eq!(fixture.import([full.clone()]).await, [ImportOutcome::Created]);
     assert_eq!(fixture.order("A1").await, full);
+    let mut moved = newer(full);
+    moved.lines[0].section = "Wing C".to_owned();
+    moved.lines[0].carrier = "LH".to_owned();
+    assert_eq!(fixture.import([moved.clone()]).await, [ImportOutcome::Updated]);
+    assert_eq!(fixture.order("A1").await, moved);
 }
 
 async fn the_same_order_again_changes_nothing(fixture: Fixture) {

@@ -286,17 +286,19 @@ async fn upsert_lines(
     // A shop may make a line smaller than what refunds have taken up: that is marked, not refused.
     sqlx::query(
         "INSERT INTO order_lines (tenant, order_id, ordinal, line_id, kind, event_id, title,
-             event_start, event_time_zone, event_end, place, trip, units, gross, tax, discount,
-             discount_id, traveller_ids)
+             event_start, event_time_zone, event_end, place, section, carrier, trip, units, gross,
+             tax, discount, discount_id, traveller_ids)
          SELECT $1, v.*
          FROM UNNEST($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[],
-             $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::bigint[],
-             $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::text[]) v
+             $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[],
+             $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::text[],
+             $20::text[]) v
          ON CONFLICT (tenant, order_id, line_id) DO UPDATE SET
              ordinal = excluded.ordinal, kind = excluded.kind, event_id = excluded.event_id,
              title = excluded.title, event_start = excluded.event_start,
              event_time_zone = excluded.event_time_zone, event_end = excluded.event_end,
-             place = excluded.place, trip = excluded.trip, units = excluded.units,
+             place = excluded.place, section = excluded.section, carrier = excluded.carrier,
+             trip = excluded.trip, units = excluded.units,
              gross = excluded.gross, tax = excluded.tax, discount = excluded.discount,
              discount_id = excluded.discount_id, traveller_ids = excluded.traveller_ids,
              removed = FALSE,
@@ -314,6 +316,8 @@ async fn upsert_lines(
     .bind(of().map(|line| line.event_time_zone.as_str()).collect::<Vec<_>>())
     .bind(of().map(|line| line.event_end.map(|end| end.0)).collect::<Vec<_>>())
     .bind(of().map(|line| line.place.as_str()).collect::<Vec<_>>())
+    .bind(of().map(|line| line.section.as_str()).collect::<Vec<_>>())
+    .bind(of().map(|line| line.carrier.as_str()).collect::<Vec<_>>())
     .bind(of().map(|line| line.trip.as_deref()).collect::<Vec<_>>())
     .bind(of().map(|line| line.units).collect::<Vec<_>>())
     .bind(of().map(|line| line.gross).collect::<Vec<_>>())

@@ -233,19 +233,20 @@ async fn upsert_lines(
     // A shop may make a line smaller than what refunds have taken up: that is marked, not refused.
     sqlx::query(
         "INSERT INTO order_lines (tenant, order_id, line_id, ordinal, kind, event_id, title,
-             event_start, event_time_zone, event_end, place, trip, units, gross, tax, discount,
-             discount_id, traveller_ids)
+             event_start, event_time_zone, event_end, place, section, carrier, trip, units, gross,
+             tax, discount, discount_id, traveller_ids)
          SELECT $1, value->>'order_id', value->>'line_id', value->>'ordinal', value->>'kind',
-             value->>'event_id', value->>'title', value->>'event_start',
-             value->>'event_time_zone', value->>'event_end', value->>'place', value->>'trip',
-             value->>'units', value->>'gross', value->>'tax', value->>'discount',
+             value->>'event_id', value->>'title', value->>'event_start', value->>'event_time_zone',
+             value->>'event_end', value->>'place', value->>'section', value->>'carrier',
+             value->>'trip', value->>'units', value->>'gross', value->>'tax', value->>'discount',
              value->>'discount_id', value->>'traveller_ids'
          FROM json_each($2) WHERE true
          ON CONFLICT (tenant, order_id, line_id) DO UPDATE SET
              ordinal = excluded.ordinal, kind = excluded.kind, event_id = excluded.event_id,
              title = excluded.title, event_start = excluded.event_start,
              event_time_zone = excluded.event_time_zone, event_end = excluded.event_end,
-             place = excluded.place, trip = excluded.trip, units = excluded.units,
+             place = excluded.place, section = excluded.section, carrier = excluded.carrier,
+             trip = excluded.trip, units = excluded.units,
              gross = excluded.gross, tax = excluded.tax, discount = excluded.discount,
              discount_id = excluded.discount_id, traveller_ids = excluded.traveller_ids,
              removed = FALSE,
@@ -334,6 +335,8 @@ fn lines_json(write: &OrderWrite<'_>) -> impl Iterator<Item = serde_json::Value>
             "event_time_zone": line.event_time_zone,
             "event_end": line.event_end.map(|end| end.0),
             "place": line.place,
+            "section": line.section,
+            "carrier": line.carrier,
             "trip": line.trip,
             "units": line.units,
             "gross": line.gross,

@@ -38,8 +38,8 @@ pub(super) async fn load(
     .await?;
     let lines: Vec<LineRow> = sqlx::query_as(
         "SELECT order_id, line_id, kind, event_id, title, event_start, event_time_zone,
-                event_end, place, trip, units, gross, tax, discount, discount_id, traveller_ids,
-                committed, committed_units, refunding, repriced, over_refunded
+                event_end, place, section, carrier, trip, units, gross, tax, discount, discount_id,
+                traveller_ids, committed, committed_units, refunding, repriced, over_refunded
          FROM order_lines
          WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2)) AND NOT removed
          ORDER BY order_id, ordinal",

@@ -246,6 +246,8 @@ fn journey(id: &str) -> pb::Order {
     line.kind = pb::order_line::Kind::RailLeg.into();
     line.quantity = 10;
     line.place = "Berlin Hbf".to_owned();
+    line.section = "Coach 7".to_owned();
+    line.carrier = "DB".to_owned();
     line.trip = "trips/t-5".to_owned();
     line.discount = euros(158);
     line.discount_id = "group".to_owned();
