@@ -54,6 +54,7 @@ async fn events_carry_the_trace_of_the_call_that_caused_them() {
         name: name.clone(),
         etag: String::new(),
         request_id: calls::request_id(),
+        ..Default::default()
     };
     let mut disruptions = DisruptionServiceClient::new(raw(&suite).await);
     disruptions.start_disruption(traced(&suite, request, START_TRACE)).await.unwrap();

@@ -119,7 +119,7 @@ pub(crate) async fn has_order(connections: &Connections, name: &str) -> bool {
 }
 
 pub(crate) async fn preview(connections: &Connections, event: &str) -> DisruptionPreview {
-    let request = PreviewDisruptionRequest { event: event.to_owned() };
+    let request = PreviewDisruptionRequest { event: event.to_owned(), ..Default::default() };
     let mut client = DisruptionServiceClient::new(refunds(connections));
     client.preview_disruption(request).await.unwrap().into_inner()
 }
@@ -131,6 +131,7 @@ pub(crate) async fn cancel(connections: &Connections, event: &str) -> String {
         name: name.clone(),
         etag: String::new(),
         request_id: request_id(),
+        ..Default::default()
     };
     let mut client = DisruptionServiceClient::new(refunds(connections));
     client.start_disruption(request).await.unwrap();
@@ -145,6 +146,7 @@ pub(crate) async fn prepare(connections: &Connections, event: &str) -> String {
         expected_orders: draft.counts.unwrap().orders_in_scope,
         etag: draft.etag,
         request_id: request_id(),
+        ..Default::default()
     };
     let mut client = DisruptionServiceClient::new(refunds(connections));
     client.approve_disruption(request).await.unwrap();
@@ -156,6 +158,7 @@ async fn create(connections: &Connections, event: &str) -> Disruption {
         event: event.to_owned(),
         kind: disruption::Kind::Cancelled.into(),
         request_id: request_id(),
+        ..Default::default()
     };
     let mut client = DisruptionServiceClient::new(refunds(connections));
     client.create_disruption(request).await.unwrap().into_inner()

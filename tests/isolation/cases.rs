@@ -228,17 +228,20 @@ fn of_disruptions(names: &Names) -> Vec<Case> {
         event: names.event.clone(),
         kind: refunds::disruption::Kind::Cancelled.into(),
         request_id: request_id(),
+        ..Default::default()
     };
     let approve = refunds::ApproveDisruptionRequest {
         name: name(),
         expected_orders: 2,
         etag: String::new(),
         request_id: request_id(),
+        ..Default::default()
     };
     let start = refunds::StartDisruptionRequest {
         name: name(),
         etag: String::new(),
         request_id: request_id(),
+        ..Default::default()
     };
     let filter = format!("event = \"{}\"", names.event);
     let list = refunds::ListDisruptionsRequest { filter, ..Default::default() };
@@ -253,7 +256,7 @@ fn of_disruptions(names: &Names) -> Vec<Case> {
     vec![
         not_found(
             "redress.refunds.v1.DisruptionService/PreviewDisruption",
-            refunds::PreviewDisruptionRequest { event }.encode_to_vec(),
+            refunds::PreviewDisruptionRequest { event, ..Default::default() }.encode_to_vec(),
         ),
         not_found("redress.refunds.v1.DisruptionService/CreateDisruption", create.encode_to_vec()),
         not_found(

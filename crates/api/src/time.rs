@@ -30,6 +30,14 @@ pub fn from_proto(time: &WireTimestamp, field: &str) -> Result<Timestamp, FieldV
     Ok(Timestamp(time.seconds * 1_000_000 + i64::from(time.nanos / 1_000)))
 }
 
+/// Reads an instant that may be there.
+pub fn optional(
+    time: Option<&WireTimestamp>,
+    field: &str,
+) -> Result<Option<Timestamp>, FieldViolation> {
+    time.map(|time| from_proto(time, field)).transpose()
+}
+
 /// Reads an instant that must be there.
 pub fn required(time: Option<&WireTimestamp>, field: &str) -> Result<Timestamp, FieldViolation> {
     let time = time.ok_or_else(|| FieldViolation::new(field, "value is required"))?;

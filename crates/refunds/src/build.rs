@@ -82,6 +82,7 @@ pub async fn build(config: &RefundsConfig, deps: Deps) -> Result<Service, BuildE
         ids: Arc::clone(&ids),
         signals: signals.clone(),
         quote_validity: settings.quote_validity,
+        pay_within: settings.worker.item_terms.pay_within,
     };
     let webhooks = match &settings.webhooks {
         Some(webhooks) => {

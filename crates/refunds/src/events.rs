@@ -8,7 +8,7 @@ use prost::Message;
 use redress_api::money;
 use redress_core::clock::Timestamp;
 use redress_core::event::NewEvent;
-use redress_core::id::{DisruptionId, IdSource, OrderId, RefundId};
+use redress_core::id::{DisruptionId, EventId, IdSource, OrderId, RefundId};
 use redress_proto::events::v1 as pb;
 
 use crate::domain::fact::{Amounts, Fact, FactKind, Needs};
@@ -100,7 +100,7 @@ fn announce(fact: &FactKind) -> Announcement {
             subject: disruption.resource_name(),
             payload: pb::DisruptionStateChanged {
                 disruption: disruption.resource_name(),
-                event: event.resource_name(),
+                event: event.as_ref().map(EventId::resource_name).unwrap_or_default(),
                 state: state.as_str().to_owned(),
             }
             .encode_to_vec(),
@@ -220,7 +220,7 @@ mod tests {
     fn disruption_state_changed() -> FactKind {
         FactKind::DisruptionStateChanged {
             disruption: DisruptionId::new("d1").unwrap(),
-            event: EventId::new("derby").unwrap(),
+            event: Some(EventId::new("derby").unwrap()),
             state: DisruptionState::Running,
         }
     }

@@ -55,7 +55,7 @@ pub(super) async fn run(args: &CancelArgs) -> Result<()> {
 /// What a cancellation of `event` would pay. Writes nothing.
 pub(crate) async fn preview(connections: &Connections, event: &str) -> Result<DisruptionPreview> {
     let mut client = DisruptionServiceClient::new(connections.unary(ServiceName::Refunds)?);
-    let request = PreviewDisruptionRequest { event: event.to_owned() };
+    let request = PreviewDisruptionRequest { event: event.to_owned(), ..Default::default() };
     let preview = client.preview_disruption(request).await;
     Ok(preview.with_context(|| format!("{event} cannot be previewed"))?.into_inner())
 }
@@ -118,6 +118,7 @@ pub(crate) async fn cancel(
             expected_orders: scope,
             etag: disruption.etag.clone(),
             request_id: request_id(),
+            ..Default::default()
         };
         let approved = client.approve_disruption(request).await;
         disruption = approved.context("the selection could not be frozen")?.into_inner();
@@ -127,6 +128,7 @@ pub(crate) async fn cancel(
             name: disruption.name.clone(),
             etag: disruption.etag.clone(),
             request_id: request_id(),
+            ..Default::default()
         };
         let started = client.start_disruption(request).await;
         disruption = started.context("the cancellation could not be started")?.into_inner();
@@ -151,6 +153,7 @@ async fn create(connections: &Connections, event: &str) -> Result<Disruption> {
         event: event.to_owned(),
         kind: disruption::Kind::Cancelled.into(),
         request_id: request_id(),
+        ..Default::default()
     };
     let created = client.create_disruption(request).await;
     Ok(created.with_context(|| format!("{event} cannot be cancelled"))?.into_inner())

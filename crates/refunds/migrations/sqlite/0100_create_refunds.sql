@@ -139,16 +139,48 @@ CREATE TABLE quotes (
 CREATE TABLE disruptions (
     tenant TEXT NOT NULL,
     disruption_id TEXT NOT NULL,
-    event_id TEXT NOT NULL,
+    -- JSON of domain types: which orders, what happened, what is offered and kept.
+    scope BLOB NOT NULL,
+    change BLOB NOT NULL,
+    terms BLOB NOT NULL,
+    -- SHA-256 of the scope: equal scopes have equal ones.
+    scope_digest BLOB NOT NULL,
     kind TEXT NOT NULL,
+    -- When buyers can no longer choose; NULL when there is nothing to choose.
+    choose_until BIGINT,
     state TEXT NOT NULL,
+    -- Orders in scope when it was opened.
+    scope_orders BIGINT NOT NULL CHECK (scope_orders >= 0),
     requester TEXT NOT NULL,
+    approver TEXT,
     traceparent TEXT,
     version BIGINT NOT NULL,
     created BIGINT NOT NULL,
     updated BIGINT NOT NULL,
-    PRIMARY KEY (tenant, disruption_id),
-    UNIQUE (tenant, event_id)
+    PRIMARY KEY (tenant, disruption_id)
+);
+CREATE UNIQUE INDEX disruptions_tenant_scope_digest_key ON disruptions (tenant, scope_digest)
+    WHERE state NOT IN ('COMPLETED', 'ABORTED');
+-- What workers look after.
+CREATE INDEX disruptions_at_work ON disruptions (state, updated)
+    WHERE state IN ('RUNNING', 'ABORTING');
+
+-- The events that scopes name, for whoever looks for an event's disruptions.
+CREATE TABLE disruption_events (
+    tenant TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    disruption_id TEXT NOT NULL,
+    PRIMARY KEY (tenant, event_id, disruption_id),
+    FOREIGN KEY (tenant, disruption_id) REFERENCES disruptions (tenant, disruption_id)
+);
+
+-- The lanes that a disruption's items are paid through.
+CREATE TABLE disruption_lanes (
+    tenant TEXT NOT NULL,
+    disruption_id TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    PRIMARY KEY (tenant, disruption_id, lane),
+    FOREIGN KEY (tenant, disruption_id) REFERENCES disruptions (tenant, disruption_id)
 );
 
 CREATE TABLE refunds (
@@ -244,6 +276,10 @@ CREATE TABLE disruption_items (
     disruption_id TEXT NOT NULL,
     order_id TEXT NOT NULL,
     state TEXT NOT NULL,
+    -- What the buyer, or silence, chose.
+    remedy TEXT,
+    -- The provider that its money goes through first; empty when Redress sends nothing.
+    lane TEXT NOT NULL,
     refund_id TEXT,
     currency TEXT NOT NULL,
     requested BIGINT NOT NULL CHECK (requested >= 0),
@@ -256,7 +292,10 @@ CREATE TABLE disruption_items (
     FOREIGN KEY (tenant, disruption_id) REFERENCES disruptions (tenant, disruption_id),
     FOREIGN KEY (tenant, order_id) REFERENCES orders (tenant, order_id)
 );
-CREATE INDEX disruption_items_open ON disruption_items (tenant, disruption_id, state, order_id);
+CREATE INDEX disruption_items_by_state ON disruption_items (tenant, disruption_id, state, order_id);
+-- What the workers take on next.
+CREATE INDEX disruption_items_pending ON disruption_items (tenant, disruption_id, lane, order_id)
+    WHERE state = 'PENDING';
 
 -- Double entry: one row debits one account and credits another. An attempt's money is opened once
 -- (phase 1, RESERVE) and closed once (phase 2, POST or VOID); what was paid behind our back is only

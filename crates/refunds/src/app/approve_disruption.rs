@@ -1,33 +1,50 @@
-//! Freezes the selection of a disruption.
+//! Freezes the selection of a disruption, or what has come into its scope since.
 //!
-//! Invariant: what was agreed to is what is paid: the number of frozen items is compared with the
-//! preview's in the write that approves. An approval that is interrupted leaves a draft, which can
-//! be approved again.
+//! Invariant: what was agreed to is what is paid: number and sums of the frozen items are compared
+//! with the preview's, the number in the write that approves. An approval that is interrupted leaves
+//! everything as it was, and can be repeated. Above what a role may release alone, whoever opened
+//! the disruption is not the one who approves it.
 
-use redress_api::etag::check_etag;
+use redress_core::caller::Role;
 use redress_core::id::{DisruptionId, OrderId};
-use redress_store::StoreError;
+use redress_core::money::Money;
 
+use super::act_on_disruption::{audit_of, conflict, find, stepped};
+use super::create_refund::is_above_limit;
+use super::get_disruption::sums;
 use super::preview_disruption::{PAGE, next_page};
 use super::request::once;
 use super::{DisruptionReport, Outcome, RefundError, Refunds, Request};
-use crate::domain::disruption::{Disruption, DisruptionEvent, ItemPlan, plan_item};
-use crate::store::ItemTotals;
+use crate::domain::audit::AuditAction;
+use crate::domain::disruption::{
+    Disruption, DisruptionEvent, DisruptionState, ItemPlan, plan_item,
+};
+use crate::store::{Advanced, ItemTotals, Step};
 
 /// What the caller asks for.
 #[derive(Debug)]
 pub struct ApproveDisruption<'a> {
     /// The disruption.
     pub id: DisruptionId,
-    /// The number of orders in scope that was agreed to.
+    /// Whether orders are added to an approved selection.
+    pub is_extension: bool,
+    /// The number of orders that was agreed to.
     pub expected_orders: i64,
+    /// The sums that were agreed to; empty skips the check.
+    pub expected_totals: Vec<Money>,
+    /// Who approves: the subject of the credential.
+    pub actor: String,
+    /// What the actor may act as.
+    pub roles: Vec<Role>,
+    /// Why, in the actor's words.
+    pub reason: String,
     /// The etag last seen; empty skips the check.
     pub etag: String,
     /// The tenant, and what a repetition is recognised by.
     pub request: Request<'a, DisruptionReport>,
 }
 
-/// Freezes what is due on each order in scope and approves it.
+/// Freezes what is due on each order and approves it.
 pub async fn approve_disruption(
     app: &Refunds,
     ask: ApproveDisruption<'_>,
@@ -39,64 +56,151 @@ async fn approve(
     app: &Refunds,
     ask: &ApproveDisruption<'_>,
 ) -> Result<DisruptionReport, RefundError> {
-    let tenant = &ask.request.key.tenant;
-    let name = ask.id.resource_name();
-    let found = app.store.disruption(tenant, &ask.id).await?;
-    let draft = found.ok_or_else(|| RefundError::not_found(&name))?;
-    check_etag(&ask.etag, &name, draft.version)?;
-    let not_draft = || RefundError::NotDraft { disruption: draft.id.clone(), state: draft.state };
-    let state = draft.state.next(DisruptionEvent::Approve).ok_or_else(not_draft)?;
+    let event = if ask.is_extension { DisruptionEvent::Extend } else { DisruptionEvent::Approve };
+    let before = find(app, &ask.request.key.tenant, &ask.id, &ask.etag).await?;
+    let mut after = stepped(app, &before, event)?;
 
-    let totals = freeze(app, &draft).await?;
-    let updated = app.clock.now();
-    let approved = Disruption { state, version: draft.version + 1, updated, ..draft.clone() };
-    let report = DisruptionReport::new(approved, &totals);
-    if report.orders_in_scope != ask.expected_orders {
-        return Err(totals_changed(ask, report.orders_in_scope));
+    let frozen = freeze(app, &before).await?;
+    let found = count(&frozen);
+    if found != ask.expected_orders {
+        return Err(RefundError::TotalsChanged { expected: ask.expected_orders, found });
+    }
+    let requested = sums(&frozen, |total| total.requested);
+    guard_sums(&ask.expected_totals, &requested)?;
+    second_person(app, ask, &before, &requested).await?;
+    if !ask.is_extension {
+        after.approver = Some(ask.actor.clone());
     }
 
-    let record = ask.request.record(&report);
-    let (event, expected) = (DisruptionEvent::Approve, Some(ask.expected_orders));
-    let moved =
-        app.store.advance_disruption(&report.disruption, event, expected, &record, &*app.ids).await;
-    match moved {
-        Ok(disruption) => {
-            let orders = report.orders_in_scope;
-            tracing::info!(disruption.name = name, orders.count = orders, "disruption approved");
-            Ok(DisruptionReport { disruption, ..report })
+    let mut totals = frozen;
+    if ask.is_extension {
+        let ids = std::slice::from_ref(&before.id);
+        let added: Vec<ItemTotals> =
+            totals.into_iter().map(|held| released(held, &before)).collect();
+        totals = app.store.item_totals(&before.tenant, ids).await?;
+        totals.extend(added);
+    }
+    let report = DisruptionReport::new(after, &totals);
+    let action = match event {
+        DisruptionEvent::Extend => AuditAction::DISRUPTION_EXTENDED,
+        _ => AuditAction::DISRUPTION_APPROVED,
+    };
+    let mut audit =
+        audit_of(app, &report.disruption, action, (&ask.actor, &ask.roles, &ask.reason));
+    audit.details.insert("orders".to_owned(), found.to_string());
+    for sum in &requested {
+        let name = format!("amount_{}", sum.currency.code().to_ascii_lowercase());
+        audit.details.insert(name, sum.minor_units.to_string());
+    }
+    let step = Step {
+        event,
+        expected_items: Some(ask.expected_orders),
+        orders: &[],
+        audit: &audit,
+        record: &|_| ask.request.record(&report),
+    };
+    match app.store.advance_disruption(&report.disruption, &step, &*app.ids).await {
+        Ok(Advanced::Unexpected(found)) => {
+            Err(RefundError::TotalsChanged { expected: ask.expected_orders, found })
         }
-        Err(StoreError::VersionMismatch) => Err(what_changed(app, ask, &draft).await?),
-        Err(error) => Err(error.into()),
+        Ok(_) => {
+            app.signals.items_released();
+            tracing::info!(
+                disruption.name = ask.id.resource_name(),
+                orders.count = found,
+                "disruption {}",
+                event.participle()
+            );
+            Ok(report)
+        }
+        Err(error) => Err(conflict(&before, error)),
     }
 }
 
-/// Freezes exactly the orders in scope, and adds them up.
-async fn freeze(app: &Refunds, draft: &Disruption) -> Result<Vec<ItemTotals>, RefundError> {
-    let planned = plan_all(app, draft).await?;
-    let totals = app.store.item_totals(&draft.tenant, &draft.id).await?;
+/// What is held, as it begins.
+fn released(held: ItemTotals, disruption: &Disruption) -> ItemTotals {
+    use crate::domain::disruption::ItemState;
+    let is_offered = disruption.terms.offer_choice() && held.requested > 0;
+    let state = if is_offered { ItemState::Offered } else { ItemState::Pending };
+    ItemTotals { state, ..held }
+}
+
+/// The sums that were agreed to are those that are there.
+fn guard_sums(expected: &[Money], found: &[Money]) -> Result<(), RefundError> {
+    if expected.is_empty() {
+        return Ok(());
+    }
+    let of = |all: &[Money], currency| {
+        let own = all.iter().filter(|sum| sum.currency == currency);
+        own.map(|sum| sum.minor_units).sum::<i64>()
+    };
+    for sum in expected.iter().chain(found) {
+        let (expected, found) = (of(expected, sum.currency), of(found, sum.currency));
+        if expected != found {
+            let money = |minor_units| Money { currency: sum.currency, minor_units };
+            return Err(RefundError::SumChanged { expected: money(expected), found: money(found) });
+        }
+    }
+    Ok(())
+}
+
+/// Who opened it may approve it only within what one of the roles may release alone.
+async fn second_person(
+    app: &Refunds,
+    ask: &ApproveDisruption<'_>,
+    disruption: &Disruption,
+    requested: &[Money],
+) -> Result<(), RefundError> {
+    if ask.actor != disruption.requester {
+        return Ok(());
+    }
+    let settings = app.tenants.recent(&disruption.tenant).await?;
+    let limits = settings.map(|settings| settings.approval_limits).unwrap_or_default();
+    match requested.iter().find(|sum| is_above_limit(&limits, &ask.roles, **sum)) {
+        Some(sum) => {
+            Err(RefundError::OwnDisruption { disruption: disruption.id.clone(), sum: *sum })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Freezes exactly the orders in scope, or exactly those beside the selection, and adds them up.
+async fn freeze(app: &Refunds, disruption: &Disruption) -> Result<Vec<ItemTotals>, RefundError> {
+    let planned = plan_all(app, disruption).await?;
+    let totals = frozen(app, disruption).await?;
     if count(&totals) == planned {
         return Ok(totals);
     }
-    // An interrupted approval left items of orders that have left the event since. Only then are
+    // An interrupted approval left items of orders that have left the scope since. Only then are
     // items discarded, because they may be those of a second approval at the same time.
-    app.store.discard_items(draft).await.map_err(|error| changed(draft, error))?;
-    plan_all(app, draft).await?;
-    Ok(app.store.item_totals(&draft.tenant, &draft.id).await?)
+    app.store.discard_items(disruption).await.map_err(|error| conflict(disruption, error))?;
+    plan_all(app, disruption).await?;
+    frozen(app, disruption).await
 }
 
-/// Plans every order in scope, one page at a time, and stores the plans; returns how many.
-async fn plan_all(app: &Refunds, draft: &Disruption) -> Result<i64, RefundError> {
-    let (tenant, event) = (&draft.tenant, &draft.event);
+async fn frozen(app: &Refunds, disruption: &Disruption) -> Result<Vec<ItemTotals>, RefundError> {
+    let (tenant, id) = (&disruption.tenant, &disruption.id);
+    Ok(if disruption.state == DisruptionState::Draft {
+        app.store.item_totals(tenant, std::slice::from_ref(id)).await?
+    } else {
+        app.store.held_totals(tenant, id).await?
+    })
+}
+
+/// Plans every order, one page at a time, and stores the plans; returns how many.
+async fn plan_all(app: &Refunds, disruption: &Disruption) -> Result<i64, RefundError> {
+    let (tenant, scope) = (&disruption.tenant, &disruption.scope);
+    let beside = (disruption.state != DisruptionState::Draft).then_some(&disruption.id);
     let mut last: Option<OrderId> = None;
     let mut planned = 0;
     loop {
-        let orders = app.store.orders_for_event(tenant, event, last.as_ref(), PAGE).await?;
+        let orders = app.store.orders_in_scope(tenant, scope, beside, last.as_ref(), PAGE).await?;
         let now = app.clock.now();
-        let plan = |order| plan_item(order, event, &*app.connections, now);
-        let plans: Vec<ItemPlan> = orders.iter().map(plan).collect();
+        let plan = |order| plan_item(order, disruption.rules(), &*app.connections, now);
+        let plans: Vec<ItemPlan> = orders.iter().filter_map(plan).collect();
         if !plans.is_empty() {
-            let frozen = app.store.freeze_items(draft, &plans).await;
-            frozen.map_err(|error| changed(draft, error))?;
+            let frozen = app.store.freeze_items(disruption, &plans).await;
+            frozen.map_err(|error| conflict(disruption, error))?;
         }
         planned += i64::try_from(plans.len()).unwrap_or(i64::MAX);
         match next_page(&orders) {
@@ -108,31 +212,4 @@ async fn plan_all(app: &Refunds, draft: &Disruption) -> Result<i64, RefundError>
 
 fn count(totals: &[ItemTotals]) -> i64 {
     totals.iter().map(|total| total.count).sum()
-}
-
-/// Another call has moved the draft on, or the database failed.
-fn changed(draft: &Disruption, error: StoreError) -> RefundError {
-    match error {
-        StoreError::VersionMismatch => RefundError::Conflict { name: draft.id.resource_name() },
-        other => other.into(),
-    }
-}
-
-/// Tells which of its two guards kept the store from approving.
-async fn what_changed(
-    app: &Refunds,
-    ask: &ApproveDisruption<'_>,
-    draft: &Disruption,
-) -> Result<RefundError, RefundError> {
-    let tenant = &draft.tenant;
-    let now = app.store.disruption(tenant, &draft.id).await?;
-    if now.is_none_or(|now| now.version != draft.version) {
-        return Ok(RefundError::Conflict { name: draft.id.resource_name() });
-    }
-    let totals = app.store.item_totals(tenant, &draft.id).await?;
-    Ok(totals_changed(ask, count(&totals)))
-}
-
-const fn totals_changed(ask: &ApproveDisruption<'_>, found: i64) -> RefundError {
-    RefundError::TotalsChanged { expected: ask.expected_orders, found }
 }

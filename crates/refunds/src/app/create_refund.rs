@@ -272,7 +272,7 @@ impl RefundDraft {
 }
 
 /// Whether `amount` is above what every one of `roles` may refund without a second person.
-fn is_above_limit(limits: &[ApprovalLimit], roles: &[Role], amount: Money) -> bool {
+pub(super) fn is_above_limit(limits: &[ApprovalLimit], roles: &[Role], amount: Money) -> bool {
     let is_above = |role: &Role| {
         let mut own = limits
             .iter()

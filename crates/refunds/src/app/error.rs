@@ -12,7 +12,7 @@ use redress_policy::PolicyProblem;
 use redress_store::StoreError;
 
 use crate::domain::act::ActError;
-use crate::domain::disruption::DisruptionState;
+use crate::domain::disruption::{DisruptionEvent, DisruptionState, Problem, Remedy};
 use crate::domain::quote::QuoteError;
 use crate::domain::reserve::Shortage;
 
@@ -92,37 +92,82 @@ pub enum RefundError {
         /// Why not.
         cause: ActError,
     },
-    /// The event has a disruption.
-    #[error("{} exists for this event", .0.resource_name())]
-    DisruptionExists(DisruptionId),
-    /// The scope has another size than was agreed to.
+    /// What a disruption should be contradicts itself.
+    #[error("the disruption is wrong in {} places", .0.len())]
+    BadDisruption(Vec<Problem>),
+    /// The scope has an open disruption.
     #[error(
-        "{expected} orders were agreed to, {found} are in scope now: look at the preview again"
+        "{} is open for this scope: go on with it, or abort it before you open another one",
+        .0.resource_name()
     )]
+    DisruptionExists(DisruptionId),
+    /// Another number of orders was agreed to.
+    #[error("{expected} orders were agreed to, there are {found} now: look at the preview again")]
     TotalsChanged {
         /// What the caller expects.
         expected: i64,
         /// What is there.
         found: i64,
     },
-    /// The disruption is not a draft, so its selection cannot be frozen.
-    #[error("{} is {}, only a DRAFT can be approved", disruption.resource_name(), state.as_str())]
-    NotDraft {
-        /// The disruption.
-        disruption: DisruptionId,
-        /// Where it stands.
-        state: DisruptionState,
+    /// Another sum was agreed to.
+    #[error("{expected} was agreed to, it is {found} now: look at the preview again")]
+    SumChanged {
+        /// What the caller expects.
+        expected: Money,
+        /// What is there.
+        found: Money,
     },
-    /// The disruption is not approved, so it cannot be started.
+    /// The sum is above what its requester may release alone.
     #[error(
-        "{} is {}, only an APPROVED one can be started",
-        disruption.resource_name(), state.as_str()
+        "{sum} is above what whoever opened {} may release alone: somebody else has to approve it",
+        disruption.resource_name()
     )]
-    NotApproved {
+    OwnDisruption {
+        /// The disruption.
+        disruption: DisruptionId,
+        /// The sum that is above.
+        sum: Money,
+    },
+    /// The disruption's state does not allow the step.
+    #[error(
+        "{} is {}, it cannot be {}",
+        disruption.resource_name(), state.as_str(), event.participle()
+    )]
+    DisruptionState {
         /// The disruption.
         disruption: DisruptionId,
         /// Where it stands.
         state: DisruptionState,
+        /// What was asked for.
+        event: DisruptionEvent,
+    },
+    /// Nothing of it has failed in a way that can change.
+    #[error("{}", nothing_to_retry(disruption, order.as_ref()))]
+    NothingToRetry {
+        /// The disruption.
+        disruption: DisruptionId,
+        /// The order that was named and cannot be tried again.
+        order: Option<OrderId>,
+    },
+    /// The remedy is not among those offered.
+    #[error("{} does not offer {}", disruption.resource_name(), remedy.as_str())]
+    NotOffered {
+        /// The disruption.
+        disruption: DisruptionId,
+        /// What was chosen.
+        remedy: Remedy,
+    },
+    /// There is nothing to choose for the order any more.
+    #[error(
+        "{} has nothing to choose in {}: it was offered nothing, the time is up, or its choice was \
+         carried out",
+        order.resource_name(), disruption.resource_name()
+    )]
+    ChoiceClosed {
+        /// The disruption.
+        disruption: DisruptionId,
+        /// The order.
+        order: OrderId,
     },
     /// Another call changed the resource at the same moment.
     #[error("{name} was changed at the same time")]
@@ -145,5 +190,15 @@ impl RefundError {
     /// The named resource does not exist for this tenant.
     pub fn not_found(name: impl Into<String>) -> Self {
         Self::NotFound { name: name.into() }
+    }
+}
+
+fn nothing_to_retry(disruption: &DisruptionId, order: Option<&OrderId>) -> String {
+    let name = disruption.resource_name();
+    match order {
+        None => format!("nothing of {name} has failed in a way that can change"),
+        Some(order) => {
+            format!("{} has not failed in {name} in a way that can change", order.resource_name())
+        }
     }
 }

@@ -7,16 +7,18 @@ use redress_core::money::{Currency, Money};
 
 use super::{RefundError, Refunds};
 use crate::domain::disruption::{Disruption, DisruptionState, ItemState};
-use crate::store::{ItemTotals, OrderFilter, Page};
+use crate::store::ItemTotals;
 
 /// A disruption, and how many of its orders stand where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisruptionReport {
     /// The disruption.
     pub disruption: Disruption,
-    /// Orders with a line for the event; once the selection is frozen, its items.
+    /// Orders in scope, of a draft as counted when it was opened; else its items.
     pub orders_in_scope: i64,
-    /// Frozen; no worker has taken them on.
+    /// The buyer may choose.
+    pub offered: i64,
+    /// To be paid; no worker has taken them on.
     pub pending: i64,
     /// A refund exists and has not come to rest.
     pub processing: i64,
@@ -26,10 +28,27 @@ pub struct DisruptionReport {
     pub attention: i64,
     /// Nothing was due.
     pub nothing_due: i64,
+    /// The buyer keeps what was bought.
+    pub kept: i64,
+    /// Untouched, because it was called off.
+    pub aborted: i64,
     /// What is to be paid, per currency.
     pub requested: Vec<Money>,
     /// What has been paid, per currency; the same currencies.
     pub issued: Vec<Money>,
+    /// How far each lane is, by name.
+    pub lanes: Vec<LaneProgress>,
+}
+
+/// How far the items of one lane are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LaneProgress {
+    /// The provider; empty for what Redress does not send.
+    pub lane: String,
+    /// All of them.
+    pub items: i64,
+    /// Those that no longer move by themselves.
+    pub at_rest: i64,
 }
 
 /// The disruption of this id.
@@ -40,72 +59,82 @@ pub async fn get_disruption(
 ) -> Result<DisruptionReport, RefundError> {
     let found = app.store.disruption(tenant, id).await?;
     let disruption = found.ok_or_else(|| RefundError::not_found(id.resource_name()))?;
-    report(app, disruption).await
-}
-
-/// Adds the counts to a disruption. Those of a draft are not shown: what an interrupted approval
-/// left is not frozen.
-pub(super) async fn report(
-    app: &Refunds,
-    disruption: Disruption,
-) -> Result<DisruptionReport, RefundError> {
-    if disruption.state == DisruptionState::Draft {
-        let orders_in_scope = count_scope(app, &disruption).await?;
-        return Ok(DisruptionReport { orders_in_scope, ..DisruptionReport::empty(disruption) });
-    }
-    let totals = app.store.item_totals(&disruption.tenant, &disruption.id).await?;
+    let totals = app.store.item_totals(tenant, std::slice::from_ref(id)).await?;
     Ok(DisruptionReport::new(disruption, &totals))
 }
 
-/// How many orders have a line for the event now.
-async fn count_scope(app: &Refunds, disruption: &Disruption) -> Result<i64, RefundError> {
-    let event = disruption.event.as_str().to_owned();
-    let filter = OrderFilter { event: Some(event), ..OrderFilter::default() };
-    let page = Page { size: 1, after: None, count: true };
-    let listed = app.store.list_orders(&disruption.tenant, &filter, &page).await?;
-    Ok(listed.total.unwrap_or_default())
+/// One sum for each currency, sorted.
+pub(super) fn sums(totals: &[ItemTotals], of: impl Fn(&ItemTotals) -> i64) -> Vec<Money> {
+    let mut money: BTreeMap<Currency, i64> = BTreeMap::new();
+    for total in totals {
+        *money.entry(total.currency).or_default() += of(total);
+    }
+    money.into_iter().map(|(currency, minor_units)| Money { currency, minor_units }).collect()
 }
 
 impl DisruptionReport {
-    fn empty(disruption: Disruption) -> Self {
-        Self {
+    /// Adds up the items of a disruption. Those of a draft are not shown: what an interrupted
+    /// approval left is not frozen.
+    pub(super) fn new(disruption: Disruption, totals: &[ItemTotals]) -> Self {
+        let is_draft = disruption.state == DisruptionState::Draft;
+        let totals = if is_draft { &[] } else { totals };
+        let mut report = Self {
+            orders_in_scope: if is_draft { disruption.scope_orders } else { 0 },
             disruption,
-            orders_in_scope: 0,
+            offered: 0,
             pending: 0,
             processing: 0,
             succeeded: 0,
             attention: 0,
             nothing_due: 0,
-            requested: Vec::new(),
-            issued: Vec::new(),
-        }
-    }
-
-    /// Adds up the items of a disruption.
-    pub(super) fn new(disruption: Disruption, totals: &[ItemTotals]) -> Self {
-        let mut report = Self::empty(disruption);
-        let mut money: BTreeMap<Currency, (i64, i64)> = BTreeMap::new();
+            kept: 0,
+            aborted: 0,
+            requested: sums(totals, |total| total.requested),
+            issued: sums(totals, |total| total.issued),
+            lanes: Vec::new(),
+        };
+        let mut lanes: BTreeMap<&str, LaneProgress> = BTreeMap::new();
         for total in totals {
             report.orders_in_scope += total.count;
-            *report.count_of(total.state) += total.count;
-            let (requested, issued) = money.entry(total.currency).or_default();
-            *requested += total.requested;
-            *issued += total.issued;
+            if let Some(count) = report.count_of(total.state) {
+                *count += total.count;
+            }
+            let lane = lanes.entry(&total.lane).or_default();
+            lane.items += total.count;
+            if !matches!(
+                total.state,
+                ItemState::Offered | ItemState::Pending | ItemState::Processing
+            ) {
+                lane.at_rest += total.count;
+            }
         }
-        for (currency, (requested, issued)) in money {
-            report.requested.push(Money { currency, minor_units: requested });
-            report.issued.push(Money { currency, minor_units: issued });
-        }
+        let named = lanes.into_iter();
+        report.lanes = named
+            .map(|(lane, progress)| LaneProgress { lane: lane.to_owned(), ..progress })
+            .collect();
         report
     }
 
-    const fn count_of(&mut self, state: ItemState) -> &mut i64 {
-        match state {
+    /// The report once `changed` items that needed a person are taken on again.
+    pub(super) fn retried(&self, changed: i64) -> Self {
+        Self {
+            pending: self.pending + changed,
+            attention: self.attention - changed,
+            ..self.clone()
+        }
+    }
+
+    const fn count_of(&mut self, state: ItemState) -> Option<&mut i64> {
+        Some(match state {
+            ItemState::Held => return None,
+            ItemState::Offered => &mut self.offered,
             ItemState::Pending => &mut self.pending,
             ItemState::Processing => &mut self.processing,
             ItemState::Succeeded => &mut self.succeeded,
             ItemState::Attention => &mut self.attention,
             ItemState::NothingDue => &mut self.nothing_due,
-        }
+            ItemState::Kept => &mut self.kept,
+            ItemState::Aborted => &mut self.aborted,
+        })
     }
 }

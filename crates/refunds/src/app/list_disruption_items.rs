@@ -3,16 +3,16 @@
 use redress_core::id::{DisruptionId, TenantId};
 
 use super::{RefundError, Refunds};
-use crate::domain::disruption::{DisruptionState, Item, ItemState};
-use crate::store::{Listed, Page};
+use crate::domain::disruption::{DisruptionState, Item};
+use crate::store::{ItemFilter, Listed, Page};
 
-/// A page of the items in `state`, or of all, by order. A draft has none: what an interrupted
+/// A page of the items that `filter` lets through, by order. A draft has none: what an interrupted
 /// approval left is not frozen.
 pub async fn list_disruption_items(
     app: &Refunds,
     tenant: &TenantId,
     id: &DisruptionId,
-    state: Option<ItemState>,
+    filter: &ItemFilter,
     page: &Page,
 ) -> Result<Listed<Item>, RefundError> {
     let found = app.store.disruption(tenant, id).await?;
@@ -20,5 +20,5 @@ pub async fn list_disruption_items(
     if disruption.state == DisruptionState::Draft {
         return Ok(Listed { rows: Vec::new(), more: false, total: None });
     }
-    Ok(app.store.list_items(tenant, id, state, page).await?)
+    Ok(app.store.list_items(tenant, id, filter, page).await?)
 }

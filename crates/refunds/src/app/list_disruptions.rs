@@ -1,16 +1,12 @@
 //! Reads a page of disruptions with their counts.
 
-use futures::{StreamExt, TryStreamExt, stream};
-use redress_core::id::TenantId;
+use redress_core::id::{DisruptionId, TenantId};
 
-use super::get_disruption::report;
 use super::{DisruptionReport, RefundError, Refunds};
-use crate::store::{DisruptionFilter, Listed, Page};
+use crate::domain::disruption::Disruption;
+use crate::store::{DisruptionFilter, ItemTotals, Listed, Page};
 
-/// Disruptions counted at a time, fewer than the database has connections.
-const CONCURRENT_COUNTS: usize = 4;
-
-/// A page of the disruptions that `filter` lets through, by id.
+/// A page of the disruptions that `filter` lets through, by id; all of them are counted at once.
 pub async fn list_disruptions(
     app: &Refunds,
     tenant: &TenantId,
@@ -18,7 +14,13 @@ pub async fn list_disruptions(
     page: &Page,
 ) -> Result<Listed<DisruptionReport>, RefundError> {
     let listed = app.store.list_disruptions(tenant, filter, page).await?;
-    let counted = stream::iter(listed.rows).map(|disruption| report(app, disruption));
-    let rows = counted.buffered(CONCURRENT_COUNTS).try_collect().await?;
+    let ids: Vec<DisruptionId> = listed.rows.iter().map(|found| found.id.clone()).collect();
+    let totals = app.store.item_totals(tenant, &ids).await?;
+    let report = |disruption: Disruption| {
+        let of = |total: &&ItemTotals| total.disruption == disruption.id;
+        let own: Vec<ItemTotals> = totals.iter().filter(of).cloned().collect();
+        DisruptionReport::new(disruption, &own)
+    };
+    let rows = listed.rows.into_iter().map(report).collect();
     Ok(Listed { rows, more: listed.more, total: listed.total })
 }

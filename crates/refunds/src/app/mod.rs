@@ -3,12 +3,14 @@
 //! Invariant: one use case a file; no wire types and no SQL. Each one reaches only the rows of the
 //! tenant it is given, and none calls a provider: paying is the workers' part.
 
+mod act_on_disruption;
 mod act_on_refund;
 mod apply_policy;
 mod approve_disruption;
 mod batch_get_order_contacts;
 mod batches;
 mod check_ledger;
+mod choose_remedy;
 mod connections;
 mod create_disruption;
 mod create_refund;
@@ -30,20 +32,21 @@ mod preview_disruption;
 mod quote_refund;
 mod record_external_refund;
 mod request;
-mod start_disruption;
 mod watch_refund;
 
+pub use act_on_disruption::{ActOnDisruption, act_on_disruption};
 pub use act_on_refund::{ActOnRefund, act_on_refund};
 pub use apply_policy::{ApplyPolicy, apply_policy};
 pub use approve_disruption::{ApproveDisruption, approve_disruption};
 pub use batch_get_order_contacts::batch_get_order_contacts;
 pub use batches::{Batches, Created, Draft};
 pub use check_ledger::{LedgerCheck, check_ledger};
+pub use choose_remedy::{ChooseRemedy, choose_remedy};
 pub use connections::Connections;
 pub use create_disruption::{CreateDisruption, create_disruption};
 pub use create_refund::{CreateRefund, Wanted, create_refund};
 pub use error::RefundError;
-pub use get_disruption::{DisruptionReport, get_disruption};
+pub use get_disruption::{DisruptionReport, LaneProgress, get_disruption};
 pub use get_order::get_order;
 pub use get_policy::get_policy;
 pub use get_refund::{get_refund, get_refund_with_decisions};
@@ -56,11 +59,12 @@ pub use list_ledger_entries::list_ledger_entries;
 pub use list_orders::list_orders;
 pub use list_policies::list_policies;
 pub use list_refunds::list_refunds;
-pub use preview_disruption::{DisruptionPreview, PreviewTotal, preview_disruption};
+pub use preview_disruption::{
+    DisruptionPreview, PreviewLane, PreviewOutcome, PreviewTotal, Previewed, preview_disruption,
+};
 pub use quote_refund::{QuoteRefund, quote_refund};
 pub use record_external_refund::record_external_refund;
 pub use request::{Outcome, Request};
-pub use start_disruption::{StartDisruption, start_disruption};
 pub use watch_refund::watch_refund;
 
 use std::sync::Arc;
@@ -92,4 +96,6 @@ pub struct Refunds {
     pub signals: WorkSignals,
     /// How long a quote can be accepted.
     pub quote_validity: Duration,
+    /// How long the law gives for paying when something does not take place.
+    pub pay_within: Duration,
 }

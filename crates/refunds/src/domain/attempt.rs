@@ -171,11 +171,13 @@ pub enum Reason {
     OutcomeUnknown,
     /// A person has found that the buyer was not paid.
     ConfirmedNotPaid,
+    /// It was paid with stored value, which a person issues anew.
+    IssuedByPerson,
 }
 
 impl Reason {
     /// Every reason, for tables.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoConnector,
         Self::AccountClosed,
         Self::InsufficientBalance,
@@ -187,6 +189,7 @@ impl Reason {
         Self::AmountNotPayable,
         Self::OutcomeUnknown,
         Self::ConfirmedNotPaid,
+        Self::IssuedByPerson,
     ];
 
     /// The stable code in the API, in events and in the database.
@@ -203,6 +206,7 @@ impl Reason {
             Self::AmountNotPayable => "AMOUNT_NOT_PAYABLE",
             Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
             Self::ConfirmedNotPaid => "CONFIRMED_NOT_PAID",
+            Self::IssuedByPerson => "ISSUED_BY_PERSON",
         }
     }
 
@@ -217,7 +221,8 @@ impl Reason {
             Self::NoConnector
             | Self::AccountClosed
             | Self::OutOfRefundWindow
-            | Self::AmountNotPayable => "PAY_BY_OTHER_MEANS",
+            | Self::AmountNotPayable
+            | Self::IssuedByPerson => "PAY_BY_OTHER_MEANS",
             Self::InsufficientBalance => "TOP_UP_PROVIDER_BALANCE",
             Self::AlreadyRefunded | Self::OverRefund => "COMPARE_WITH_PROVIDER",
             Self::ProviderRefused | Self::NotExecuted => "REVIEW_WITH_PROVIDER",
@@ -334,13 +339,13 @@ mod tests {
         let actions = |action| {
             Reason::ALL.into_iter().filter(move |reason| reason.next_action() == action).count()
         };
-        assert_eq!(actions("PAY_BY_OTHER_MEANS"), 4);
+        assert_eq!(actions("PAY_BY_OTHER_MEANS"), 5);
         assert_eq!(actions("COMPARE_WITH_PROVIDER"), 2);
         assert_eq!(actions("REVIEW_WITH_PROVIDER"), 2);
         assert_eq!(Reason::InsufficientBalance.next_action(), "TOP_UP_PROVIDER_BALANCE");
         assert_eq!(Reason::OutcomeUnknown.next_action(), "RESOLVE_ATTEMPT");
         assert_eq!(Reason::ConfirmedNotPaid.next_action(), "RETRY_OR_CANCEL");
-        assert_eq!(Reason::ALL.len(), 11);
+        assert_eq!(Reason::ALL.len(), 12);
     }
 
     #[test]

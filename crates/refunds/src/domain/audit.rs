@@ -33,6 +33,22 @@ impl AuditAction {
     pub const REFUND_RETRIED: Self = Self::named("REFUND_RETRIED");
     /// A person decided what became of an attempt.
     pub const ATTEMPT_RESOLVED: Self = Self::named("ATTEMPT_RESOLVED");
+    /// A disruption was opened.
+    pub const DISRUPTION_CREATED: Self = Self::named("DISRUPTION_CREATED");
+    /// What a disruption pays was agreed to.
+    pub const DISRUPTION_APPROVED: Self = Self::named("DISRUPTION_APPROVED");
+    /// Orders were added to what was agreed to.
+    pub const DISRUPTION_EXTENDED: Self = Self::named("DISRUPTION_EXTENDED");
+    /// A disruption's workers were let loose.
+    pub const DISRUPTION_STARTED: Self = Self::named("DISRUPTION_STARTED");
+    /// A disruption was paused.
+    pub const DISRUPTION_PAUSED: Self = Self::named("DISRUPTION_PAUSED");
+    /// A paused disruption went on.
+    pub const DISRUPTION_RESUMED: Self = Self::named("DISRUPTION_RESUMED");
+    /// A disruption was called off.
+    pub const DISRUPTION_ABORTED: Self = Self::named("DISRUPTION_ABORTED");
+    /// What had failed of a disruption was tried again.
+    pub const DISRUPTION_RETRIED: Self = Self::named("DISRUPTION_RETRIED");
     /// The rules of a policy changed.
     pub const POLICY_APPLIED: Self = Self::named("POLICY_APPLIED");
 

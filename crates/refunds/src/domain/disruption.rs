@@ -1,34 +1,106 @@
-//! Disruptions: a cancelled event, and one item for each order that it touches.
+//! Disruptions: something does not take place as sold, and one item for each order it touches.
 //!
 //! Invariant: an item's amounts are frozen when the selection is approved; a disruption is
 //! completed only when every item has come to rest.
 
+mod item;
+mod plan;
+mod scope;
+mod terms;
+
 use redress_core::clock::Timestamp;
-use redress_core::id::{CustomerId, DisruptionId, EventId, OrderId, RefundId, TenantId};
-use redress_core::money::Currency;
+use redress_core::id::{DisruptionId, EventId, TenantId};
 use serde::{Deserialize, Serialize};
 
-use super::order::{Order, OrderState};
-use super::price::{Price, Routing, price_cancelled_lines};
+pub use item::{Item, ItemEvent, ItemState};
+pub use plan::{Due, ItemPlan, NothingDue, Rules, plan_item};
+pub use scope::{MAX_VALUES, Scope, ScopeKey};
+pub use terms::{Fees, Remedy, StoredValue, Terms, WHOLE};
 
-/// What happened to the event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DisruptionKind {
-    /// It will not take place.
-    Cancelled,
+/// Something about a disruption that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The field, as the API calls it.
+    pub field: &'static str,
+    /// What is wrong, or what was expected.
+    pub reason: String,
 }
 
-impl DisruptionKind {
-    /// The name in the database.
-    pub const fn as_str(self) -> &'static str {
+impl Problem {
+    fn new(field: &'static str, reason: &str) -> Self {
+        Self { field, reason: reason.to_owned() }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Change {
+    /// It will not take place.
+    Cancelled,
+    /// It takes place at another time.
+    Postponed {
+        /// When; `None` when that is not known yet.
+        new_start: Option<Timestamp>,
+    },
+    /// It takes place elsewhere.
+    Moved {
+        /// Where: a venue, a station, a hotel.
+        place: String,
+    },
+    /// It takes place later than sold, the same day or so.
+    Delayed {
+        /// By how many minutes.
+        minutes: i64,
+    },
+    /// Something else takes place instead.
+    Replaced {
+        /// What.
+        event: EventId,
+    },
+}
+
+impl Change {
+    /// The name in the database and on the wire.
+    pub const fn kind(&self) -> &'static str {
         match self {
             Self::Cancelled => "CANCELLED",
+            Self::Postponed { .. } => "POSTPONED",
+            Self::Moved { .. } => "MOVED",
+            Self::Delayed { .. } => "DELAYED",
+            Self::Replaced { .. } => "REPLACED",
         }
     }
 
-    /// Reads the stored name.
-    pub fn parse(name: &str) -> Option<Self> {
-        (name == Self::Cancelled.as_str()).then_some(Self::Cancelled)
+    /// The rule that a refund's lines name.
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Cancelled => "event-cancelled",
+            Self::Postponed { .. } => "event-postponed",
+            Self::Moved { .. } => "event-moved",
+            Self::Delayed { .. } => "event-delayed",
+            Self::Replaced { .. } => "event-replaced",
+        }
+    }
+
+    /// What is wrong with it in `scope`, at `now`.
+    pub fn problems(&self, scope: &Scope, now: Timestamp) -> Vec<Problem> {
+        let problem = match self {
+            Self::Postponed { new_start: Some(start) } if *start <= now => {
+                Some(("change.new_start_time", "expected a time to come"))
+            }
+            Self::Moved { place } if place.is_empty() => {
+                Some(("change.new_place", "is missing: where does it take place?"))
+            }
+            Self::Delayed { minutes } if *minutes < 1 => {
+                Some(("change.delay_minutes", "expected at least 1"))
+            }
+            Self::Replaced { event } if scope.events.contains(event) => {
+                Some(("change.replacement", "an event does not replace itself"))
+            }
+            _ => None,
+        };
+        problem.into_iter().map(|(field, reason)| Problem::new(field, reason)).collect()
     }
 }
 
@@ -41,8 +113,14 @@ pub enum DisruptionState {
     Approved,
     /// Workers pay.
     Running,
+    /// Nothing new is taken on; what is under way comes to rest.
+    Paused,
     /// Every item has come to rest.
     Completed,
+    /// Called off; what is under way comes to rest, the rest is left untouched.
+    Aborting,
+    /// Called off, and nothing is under way.
+    Aborted,
 }
 
 /// What can happen to a disruption.
@@ -52,13 +130,59 @@ pub enum DisruptionEvent {
     Approve,
     /// Workers may pay.
     Start,
+    /// Nothing new is to be taken on.
+    Pause,
+    /// Workers may go on.
+    Resume,
+    /// It is called off.
+    Abort,
+    /// What failed is to be tried again.
+    Retry,
+    /// Orders that came late are added.
+    Extend,
     /// The last item came to rest.
     Complete,
 }
 
+impl DisruptionEvent {
+    /// Every event, for tables.
+    pub const ALL: [Self; 8] = [
+        Self::Approve,
+        Self::Start,
+        Self::Pause,
+        Self::Resume,
+        Self::Abort,
+        Self::Retry,
+        Self::Extend,
+        Self::Complete,
+    ];
+
+    /// What it does, for messages: "it cannot be ...".
+    pub const fn participle(self) -> &'static str {
+        match self {
+            Self::Approve => "approved",
+            Self::Start => "started",
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+            Self::Abort => "aborted",
+            Self::Retry => "retried",
+            Self::Extend => "extended",
+            Self::Complete => "completed",
+        }
+    }
+}
+
 impl DisruptionState {
     /// Every state, for tables.
-    pub const ALL: [Self; 4] = [Self::Draft, Self::Approved, Self::Running, Self::Completed];
+    pub const ALL: [Self; 7] = [
+        Self::Draft,
+        Self::Approved,
+        Self::Running,
+        Self::Paused,
+        Self::Completed,
+        Self::Aborting,
+        Self::Aborted,
+    ];
 
     /// The name in the database and in events.
     pub const fn as_str(self) -> &'static str {
@@ -66,7 +190,10 @@ impl DisruptionState {
             Self::Draft => "DRAFT",
             Self::Approved => "APPROVED",
             Self::Running => "RUNNING",
+            Self::Paused => "PAUSED",
             Self::Completed => "COMPLETED",
+            Self::Aborting => "ABORTING",
+            Self::Aborted => "ABORTED",
         }
     }
 
@@ -75,35 +202,56 @@ impl DisruptionState {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 
+    /// Whether the scope may not have another disruption beside this one.
+    pub const fn is_open(self) -> bool {
+        !matches!(self, Self::Completed | Self::Aborted)
+    }
+
     /// The state after `event`; `None` when the event is not allowed in this state.
     pub const fn next(self, event: DisruptionEvent) -> Option<Self> {
+        use DisruptionEvent as On;
         match (self, event) {
-            (Self::Draft, DisruptionEvent::Approve) => Some(Self::Approved),
-            (Self::Approved, DisruptionEvent::Start) => Some(Self::Running),
-            (Self::Running, DisruptionEvent::Complete) => Some(Self::Completed),
+            (Self::Draft, On::Approve) | (Self::Approved, On::Extend) => Some(Self::Approved),
+            (Self::Approved, On::Start)
+            | (Self::Paused, On::Resume)
+            | (Self::Running | Self::Completed, On::Retry | On::Extend) => Some(Self::Running),
+            (Self::Running, On::Pause) | (Self::Paused, On::Retry | On::Extend) => {
+                Some(Self::Paused)
+            }
+            (Self::Running, On::Complete) => Some(Self::Completed),
+            (Self::Draft | Self::Approved | Self::Running | Self::Paused, On::Abort) => {
+                Some(Self::Aborting)
+            }
+            (Self::Aborting, On::Complete) => Some(Self::Aborted),
             _ => None,
         }
     }
 }
 
-/// A cancelled event.
+/// Something that does not take place as sold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disruption {
     /// The owner.
     pub tenant: TenantId,
     /// Its id.
     pub id: DisruptionId,
-    /// What it is about.
-    pub event: EventId,
+    /// Which orders, and which of their lines.
+    pub scope: Scope,
     /// What happened.
-    pub kind: DisruptionKind,
+    pub change: Change,
+    /// What is offered and what is kept.
+    pub terms: Terms,
     /// Where it stands.
     pub state: DisruptionState,
+    /// Orders in scope when it was opened.
+    pub scope_orders: i64,
     /// Who opened it.
     pub requester: String,
+    /// Who approved it.
+    pub approver: Option<String>,
     /// W3C traceparent of the request that started it.
     pub traceparent: Option<String>,
-    /// Rises with every change of state.
+    /// Rises with every change of state, and with every order that is added.
     pub version: i64,
     /// When it was opened.
     pub created: Timestamp,
@@ -111,194 +259,73 @@ pub struct Disruption {
     pub updated: Timestamp,
 }
 
-/// Where an item stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ItemState {
-    /// Frozen; no worker has taken it on.
-    Pending,
-    /// A refund exists and has not come to rest.
-    Processing,
-    /// Paid in full.
-    Succeeded,
-    /// A person must decide something.
-    Attention,
-    /// Nothing was due.
-    NothingDue,
-}
-
-impl ItemState {
-    /// Every state, for tables.
-    pub const ALL: [Self; 5] =
-        [Self::Pending, Self::Processing, Self::Succeeded, Self::Attention, Self::NothingDue];
-
-    /// The name in the database and in events.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Processing => "PROCESSING",
-            Self::Succeeded => "SUCCEEDED",
-            Self::Attention => "ATTENTION",
-            Self::NothingDue => "NOTHING_DUE",
-        }
+impl Disruption {
+    /// The event it is about; the first one of several, `None` when its scope names none.
+    pub fn event(&self) -> Option<&EventId> {
+        self.scope.events.first()
     }
 
-    /// Reads the stored name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    /// By which rules orders are planned.
+    pub const fn rules(&self) -> Rules<'_> {
+        Rules { scope: &self.scope, change: &self.change, terms: &self.terms }
     }
-}
 
-/// Why nothing is due on an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum NothingDue {
-    /// The shop had cancelled the order before.
-    OrderCancelled,
-    /// No payment was captured.
-    NotPaid,
-    /// What was captured has gone back before.
-    RefundedBefore,
-    /// Another refund has taken the lines up: paid, on its way, or with a person.
-    RefundExists,
-}
-
-impl NothingDue {
-    /// The stable code in the API and in events.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::OrderCancelled => "ORDER_CANCELLED",
-            Self::NotPaid => "NOT_PAID",
-            Self::RefundedBefore => "REFUNDED_BEFORE",
-            Self::RefundExists => "REFUND_EXISTS",
-        }
-    }
-}
-
-/// What a disruption will do about one order, as frozen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ItemPlan {
-    /// The order.
-    pub order: OrderId,
-    /// The buyer.
-    pub customer: CustomerId,
-    /// The order's currency.
-    pub currency: Currency,
-    /// What to pay, or why nothing is.
-    pub due: Due,
-}
-
-/// What is due on an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Due {
-    /// Money goes back.
-    Pay(Price),
-    /// Nothing does.
-    Nothing(NothingDue),
-}
-
-impl ItemPlan {
-    /// In minor units.
-    pub const fn requested(&self) -> i64 {
-        match &self.due {
-            Due::Pay(price) => price.total,
-            Due::Nothing(_) => 0,
-        }
-    }
-}
-
-/// An item as listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// The order.
-    pub order: OrderId,
-    /// Where it stands.
-    pub state: ItemState,
-    /// The refund, once there is one.
-    pub refund: Option<RefundId>,
-    /// The order's currency.
-    pub currency: Currency,
-    /// What is to be paid, in minor units.
-    pub requested: i64,
-    /// What has been paid, in minor units.
-    pub issued: i64,
-    /// Why a person is needed or nothing is due; empty otherwise.
-    pub reason_code: String,
-    /// What that person should do next; empty otherwise.
-    pub next_action: String,
-}
-
-/// Decides what the cancellation of `event` does about an order.
-pub fn plan_item(
-    order: &Order,
-    event: &EventId,
-    routing: &dyn Routing,
-    now: Timestamp,
-) -> ItemPlan {
-    let due = price_cancelled_lines(order, event, routing, now)
-        .map_or_else(|| Due::Nothing(why_nothing(order, event)), Due::Pay);
-    ItemPlan {
-        order: order.id.clone(),
-        customer: order.customer.clone(),
-        currency: order.currency,
-        due,
-    }
-}
-
-fn why_nothing(order: &Order, event: &EventId) -> NothingDue {
-    let mut lines = order.lines.iter().filter(|line| line.event == *event);
-    if order.state == OrderState::Cancelled {
-        NothingDue::OrderCancelled
-    } else if lines.any(|line| line.committed > 0) {
-        NothingDue::RefundExists
-    } else if order.payments.is_empty() {
-        NothingDue::NotPaid
-    } else {
-        NothingDue::RefundedBefore
+    /// Whether buyers may choose at `now`.
+    pub fn takes_choices(&self, now: Timestamp) -> bool {
+        matches!(self.state, DisruptionState::Running | DisruptionState::Paused)
+            && self.terms.choose_until.is_some_and(|until| now < until)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::order::tests::order;
-    use super::super::price::tests::{NOW, routes};
     use super::*;
+
+    /// Rows are states, columns events; `-` refuses.
+    const TABLE: &str = "
+        state     approve  start   pause  resume  abort    retry   extend   complete
+        DRAFT     APPROVED -       -      -       ABORTING -       -        -
+        APPROVED  -        RUNNING -      -       ABORTING -       APPROVED -
+        RUNNING   -        -       PAUSED -       ABORTING RUNNING RUNNING  COMPLETED
+        PAUSED    -        -       -      RUNNING ABORTING PAUSED  PAUSED   -
+        COMPLETED -        -       -      -       -        RUNNING RUNNING  -
+        ABORTING  -        -       -      -       -        -       -        ABORTED
+        ABORTED   -        -       -      -       -        -       -        -
+    ";
 
     #[test]
     fn every_cell_of_the_transition_table() {
-        use DisruptionEvent::{Approve, Complete, Start};
-        use DisruptionState::{Approved, Completed, Draft, Running};
-        let table = [
-            (Draft, [Some(Approved), None, None]),
-            (Approved, [None, Some(Running), None]),
-            (Running, [None, None, Some(Completed)]),
-            (Completed, [None, None, None]),
-        ];
-        assert_eq!(table.map(|(state, _)| state), DisruptionState::ALL);
-        for (state, row) in table {
-            for (event, expected) in [Approve, Start, Complete].into_iter().zip(row) {
-                assert_eq!(state.next(event), expected, "{state:?} x {event:?}");
+        let mut rows = TABLE.trim().lines().skip(1);
+        for state in DisruptionState::ALL {
+            let mut cells = rows.next().unwrap().split_whitespace();
+            assert_eq!(cells.next(), Some(state.as_str()));
+            for event in DisruptionEvent::ALL {
+                let expected = cells.next().unwrap();
+                let next = state.next(event).map_or("-", DisruptionState::as_str);
+                assert_eq!(next, expected, "{state:?} x {event:?}");
             }
         }
+        assert_eq!(rows.next(), None);
     }
 
     #[test]
-    fn an_order_without_money_gets_a_reason() {
-        let event = order().lines[0].event.clone();
-        let mut unpaid = order();
-        unpaid.payments.clear();
-        let mut refunded = order();
-        refunded.payments[0].refunded_elsewhere = 5390;
-        let mut taken = order();
-        taken.lines.iter_mut().for_each(|line| line.committed = line.gross);
-        let mut cancelled = order();
-        cancelled.state = OrderState::Cancelled;
-        for (order, reason) in [
-            (unpaid, NothingDue::NotPaid),
-            (refunded, NothingDue::RefundedBefore),
-            (taken, NothingDue::RefundExists),
-            (cancelled, NothingDue::OrderCancelled),
-        ] {
-            let plan = plan_item(&order, &event, &routes(), NOW);
-            assert_eq!(plan.due, Due::Nothing(reason));
-        }
+    fn a_change_that_cannot_be_meant_is_refused() {
+        let derby = EventId::new("derby").unwrap();
+        let scope = Scope::of_event(derby.clone());
+        let now = Timestamp(1_000);
+        let field = |change: Change| {
+            change.problems(&scope, now).into_iter().map(|problem| problem.field).next()
+        };
+        assert_eq!(field(Change::Cancelled), None);
+        assert_eq!(field(Change::Postponed { new_start: None }), None);
+        assert_eq!(field(Change::Postponed { new_start: Some(Timestamp(1_001)) }), None);
+        let past = Change::Postponed { new_start: Some(now) };
+        assert_eq!(field(past), Some("change.new_start_time"));
+        assert_eq!(field(Change::Moved { place: String::new() }), Some("change.new_place"));
+        assert_eq!(field(Change::Delayed { minutes: 0 }), Some("change.delay_minutes"));
+        assert_eq!(field(Change::Delayed { minutes: 1 }), None);
+        assert_eq!(field(Change::Replaced { event: derby }), Some("change.replacement"));
+        let gala = EventId::new("gala").unwrap();
+        assert_eq!(field(Change::Replaced { event: gala }), None);
     }
 }

@@ -5,7 +5,7 @@
 use redress_core::id::{CustomerId, DisruptionId, EventId, OrderId, PaymentId, RefundId, TenantId};
 use redress_core::money::Money;
 
-use super::disruption::{Disruption, DisruptionState, Due, ItemPlan, ItemState};
+use super::disruption::{Disruption, DisruptionState, Due, ItemPlan, ItemState, Remedy};
 use super::refund::{DisruptionRef, Origin, Refund, RefundState};
 
 /// One fact with the trace of the work that caused it.
@@ -46,8 +46,8 @@ pub enum FactKind {
     DisruptionStateChanged {
         /// The disruption.
         disruption: DisruptionId,
-        /// What it is about.
-        event: EventId,
+        /// What it is about; `None` when its scope names no event.
+        event: Option<EventId>,
         /// The new state.
         state: DisruptionState,
     },
@@ -61,7 +61,7 @@ pub enum FactKind {
         customer: CustomerId,
         /// The refund, when one was made.
         refund: Option<RefundId>,
-        /// Succeeded, attention or nothing due.
+        /// Succeeded, attention, nothing due or kept.
         outcome: ItemState,
         /// The amounts.
         amounts: Amounts,
@@ -124,12 +124,45 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// A worker could not take an item on: what is stored of it cannot be read or carried out.
+    pub const BROKEN_ITEM: Self =
+        Self { reason_code: "ITEM_BROKEN", next_action: "REFUND_BY_HAND" };
+
+    /// What the choice of a remedy asks of a person.
+    pub const fn of_remedy(remedy: Remedy) -> Self {
+        let (reason_code, next_action) = match remedy {
+            Remedy::Refund | Remedy::Keep => ("", ""),
+            Remedy::Rebook => ("REBOOKING_CHOSEN", "REBOOK"),
+            Remedy::Voucher => ("VOUCHER_CHOSEN", "ISSUE_VOUCHER"),
+        };
+        Self { reason_code, next_action }
+    }
+
     fn of(refund: &Refund) -> Self {
         refund.reason.map_or_else(Self::default, |reason| Self {
             reason_code: reason.code(),
             next_action: reason.next_action(),
         })
     }
+}
+
+/// An item that has come to rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtRest {
+    /// The order.
+    pub order: OrderId,
+    /// The buyer.
+    pub customer: CustomerId,
+    /// The refund, when one was made.
+    pub refund: Option<RefundId>,
+    /// How it ended.
+    pub outcome: ItemState,
+    /// What was to be paid.
+    pub requested: Money,
+    /// What has been paid, in minor units.
+    pub issued: i64,
+    /// Why a person is needed or nothing is due.
+    pub needs: Needs,
 }
 
 impl Fact {
@@ -203,19 +236,37 @@ impl Fact {
                 (ItemState::Attention, needs)
             }
         };
+        let at_rest = AtRest {
+            order: plan.order.clone(),
+            customer: plan.customer.clone(),
+            refund: None,
+            outcome,
+            requested: Money { currency: plan.currency, minor_units: plan.requested() },
+            issued: 0,
+            needs,
+        };
+        Self::item_at_rest(tenant, disruption, traceparent, at_rest)
+    }
+
+    /// An item came to rest.
+    pub fn item_at_rest(
+        tenant: &TenantId,
+        disruption: &DisruptionRef,
+        traceparent: Option<String>,
+        item: AtRest,
+    ) -> Self {
+        let AtRest { order, customer, refund, outcome, requested, issued, needs } = item;
+        let issued = Money { currency: requested.currency, minor_units: issued };
         Self {
             tenant: tenant.clone(),
             traceparent,
             kind: FactKind::DisruptionItemSettled {
                 disruption: disruption.clone(),
-                order: plan.order.clone(),
-                customer: plan.customer.clone(),
-                refund: None,
+                order,
+                customer,
+                refund,
                 outcome,
-                amounts: Amounts {
-                    requested: Money { currency: plan.currency, minor_units: plan.requested() },
-                    issued: Money::zero(plan.currency),
-                },
+                amounts: Amounts { requested, issued },
                 needs,
             },
         }
@@ -228,7 +279,7 @@ impl Fact {
             traceparent: disruption.traceparent.clone(),
             kind: FactKind::DisruptionStateChanged {
                 disruption: disruption.id.clone(),
-                event: disruption.event.clone(),
+                event: disruption.event().cloned(),
                 state: disruption.state,
             },
         }

@@ -5,17 +5,14 @@
 //! and each lies on the step in which its provider can pay.
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{EventId, PaymentId};
+use redress_core::id::PaymentId;
 use redress_core::money::{Currency, split_by_largest_remainder};
 use redress_policy::{Citation, Step, Tender};
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Reason;
+use super::disruption::Fees;
 use super::order::{Order, OrderLine, OrderState, Payment};
-
-/// The rule named when the event itself does not take place: everything goes back, whatever the
-/// tiers say, because the seller does not deliver what was paid for.
-pub const EVENT_CANCELLED: &str = "event-cancelled";
 
 /// What a refund pays, by line and by tender. Amounts are minor units of `currency`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,27 +108,36 @@ pub trait Routing {
 /// tenders that Redress can send on come first. Within one rank, the order of payment.
 pub type TenderOrder<'a> = &'a [Tender];
 
-/// What the cancellation of `event` pays on an order: everything left of its lines for that event,
-/// as far as payments hold it. `None` when nothing is due.
-pub fn price_cancelled_lines(
+/// What a disruption pays on an order: what is left of the `covered` lines less what `fees` keep, as
+/// far as payments hold it. The lines name `rule`. `None` when nothing is due.
+pub fn price_lines_of_disruption(
     order: &Order,
-    event: &EventId,
+    covered: &[&OrderLine],
+    rule: &str,
+    fees: &Fees,
     routing: &dyn Routing,
     now: Timestamp,
 ) -> Option<Price> {
     if order.state == OrderState::Cancelled {
         return None;
     }
-    let lines = order.lines.iter().filter(|line| line.event == *event && line.remaining() > 0);
-    let priced = lines.map(|line| QuoteLine {
+    let left: Vec<&OrderLine> =
+        covered.iter().copied().filter(|line| line.remaining() > 0).collect();
+    let refunds: Vec<i64> =
+        left.iter().map(|line| line.remaining() - fees.of_line(line, order.currency)).collect();
+    // What is kept of the order is kept of its lines in proportion to what they give back.
+    let sum: i64 = refunds.iter().sum();
+    let total = (sum - fees.of_order(order.currency)).max(0);
+    let refunds = split_by_largest_remainder(total, &refunds).unwrap_or(refunds);
+    let priced = left.iter().zip(refunds).map(|(line, refund)| QuoteLine {
         line_id: line.id.clone(),
         units: line.remaining_units(),
         gross: line.remaining(),
-        fee: 0,
-        refund: line.remaining(),
+        fee: line.remaining() - refund,
+        refund,
         tax: 0,
         clawback: 0,
-        rule: EVENT_CANCELLED.to_owned(),
+        rule: rule.to_owned(),
         citation: None,
         path: Vec::new(),
     });

@@ -346,8 +346,7 @@ impl Refund {
 pub(crate) mod tests {
     use super::super::order::tests::{order, payment};
     use super::super::order::{Order, Tender};
-    use super::super::price::price_cancelled_lines;
-    use super::super::price::tests::routes;
+    use super::super::price::tests::{price_cancelled_lines, routes};
     use super::*;
     use redress_core::id::RandomIds;
 

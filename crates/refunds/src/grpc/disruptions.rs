@@ -3,8 +3,9 @@
 use prost::Message as _;
 use redress_api::page::Page;
 use redress_api::request_id::RequestKey;
-use redress_api::{Valid, validated};
-use redress_core::id::{DisruptionId, EventId};
+use redress_api::{ApiError, RequestMeta, Valid, validated};
+use redress_core::caller::Caller;
+use redress_core::id::{DisruptionId, OrderId};
 use redress_proto::refunds::v1 as pb;
 use redress_proto::refunds::v1::disruption_service_server::DisruptionService;
 use tonic::{Request, Response, Status};
@@ -13,10 +14,17 @@ use super::answer;
 use super::convert::{self, disruption, filter};
 use super::status::refuse;
 use crate::app::{self, Refunds};
+use crate::domain::disruption::DisruptionEvent;
 
 const CREATE_DISRUPTION: &str = "redress.refunds.v1.DisruptionService/CreateDisruption";
 const APPROVE_DISRUPTION: &str = "redress.refunds.v1.DisruptionService/ApproveDisruption";
 const START_DISRUPTION: &str = "redress.refunds.v1.DisruptionService/StartDisruption";
+const EXTEND_DISRUPTION: &str = "redress.refunds.v1.DisruptionService/ExtendDisruption";
+const PAUSE_DISRUPTION: &str = "redress.refunds.v1.DisruptionService/PauseDisruption";
+const RESUME_DISRUPTION: &str = "redress.refunds.v1.DisruptionService/ResumeDisruption";
+const ABORT_DISRUPTION: &str = "redress.refunds.v1.DisruptionService/AbortDisruption";
+const RETRY_DISRUPTION: &str = "redress.refunds.v1.DisruptionService/RetryDisruption";
+const CHOOSE_REMEDY: &str = "redress.refunds.v1.DisruptionService/ChooseRemedy";
 const LIST_DISRUPTIONS: &str = "redress.refunds.v1.DisruptionService/ListDisruptions";
 const LIST_ITEMS: &str = "redress.refunds.v1.DisruptionService/ListDisruptionItems";
 
@@ -33,8 +41,57 @@ impl DisruptionGrpc {
     }
 }
 
+const fn no_orders<T>(_: &mut T) -> Vec<String> {
+    Vec::new()
+}
+
 fn encoded(report: &app::DisruptionReport) -> Vec<u8> {
     disruption::to_proto(report).encode_to_vec()
+}
+
+/// What every step of a disruption is asked with.
+struct StepRequest {
+    name: String,
+    etag: String,
+    reason: String,
+    orders: Vec<String>,
+}
+
+impl DisruptionGrpc {
+    async fn step(
+        &self,
+        event: DisruptionEvent,
+        request: StepRequest,
+        key: RequestKey,
+        (caller, meta): (Caller, RequestMeta),
+    ) -> Result<Response<pb::Disruption>, Status> {
+        let ask = app::ActOnDisruption {
+            id: convert::id(DisruptionId::from_resource_name, &request.name, "name")?,
+            event,
+            orders: convert::ids(OrderId::from_resource_name, &request.orders, "orders")?,
+            actor: caller.subject,
+            roles: caller.roles,
+            reason: request.reason,
+            etag: request.etag,
+            traceparent: meta.traceparent,
+            request: app::Request { key: &key, encode: encoded },
+        };
+        let outcome = app::act_on_disruption(&self.app, ask).await.map_err(refuse)?;
+        Ok(Response::new(answer(outcome, disruption::to_proto)?))
+    }
+}
+
+/// Answers a step: its request is keyed by all of it but the request id.
+macro_rules! step {
+    ($self:ident, $request:ident, $event:ident, $method:ident, $orders:expr) => {{
+        let Valid { caller, mut message, meta } = validated($request)?;
+        let request_id = std::mem::take(&mut message.request_id);
+        let key = RequestKey::new(&caller.tenant, $method, &request_id, &message);
+        let orders = $orders(&mut message);
+        let request =
+            StepRequest { name: message.name, etag: message.etag, reason: message.reason, orders };
+        $self.step(DisruptionEvent::$event, request, key, (caller, meta)).await
+    }};
 }
 
 #[tonic::async_trait]
@@ -44,10 +101,10 @@ impl DisruptionService for DisruptionGrpc {
         request: Request<pb::PreviewDisruptionRequest>,
     ) -> Result<Response<pb::DisruptionPreview>, Status> {
         let Valid { caller, message, .. } = validated(request)?;
-        let event = convert::id(EventId::from_resource_name, &message.event, "event")?;
+        let previewed = disruption::previewed(message)?;
         let preview =
-            app::preview_disruption(&self.app, &caller.tenant, &event).await.map_err(refuse)?;
-        Ok(Response::new(disruption::preview(&event, preview)))
+            app::preview_disruption(&self.app, &caller.tenant, previewed).await.map_err(refuse)?;
+        Ok(Response::new(disruption::preview(preview)))
     }
 
     async fn create_disruption(
@@ -57,10 +114,14 @@ impl DisruptionService for DisruptionGrpc {
         let Valid { caller, mut message, meta } = validated(request)?;
         let request_id = std::mem::take(&mut message.request_id);
         let key = RequestKey::new(&caller.tenant, CREATE_DISRUPTION, &request_id, &message);
+        let kind = message.kind();
         let ask = app::CreateDisruption {
-            event: convert::id(EventId::from_resource_name, &message.event, "event")?,
-            kind: disruption::kind(message.kind())?,
+            scope: disruption::scope(&message.event, message.scope)?,
+            change: disruption::change(kind, message.change)?,
+            terms: disruption::terms(message.terms)?,
             requester: caller.subject,
+            roles: caller.roles,
+            reason: message.reason,
             traceparent: meta.traceparent,
             request: app::Request { key: &key, encode: encoded },
         };
@@ -77,7 +138,34 @@ impl DisruptionService for DisruptionGrpc {
         let key = RequestKey::new(&caller.tenant, APPROVE_DISRUPTION, &request_id, &message);
         let ask = app::ApproveDisruption {
             id: convert::id(DisruptionId::from_resource_name, &message.name, "name")?,
+            is_extension: false,
             expected_orders: message.expected_orders,
+            expected_totals: disruption::amounts(&message.expected_totals, "expected_totals")?,
+            actor: caller.subject,
+            roles: caller.roles,
+            reason: message.reason,
+            etag: message.etag,
+            request: app::Request { key: &key, encode: encoded },
+        };
+        let outcome = app::approve_disruption(&self.app, ask).await.map_err(refuse)?;
+        Ok(Response::new(answer(outcome, disruption::to_proto)?))
+    }
+
+    async fn extend_disruption(
+        &self,
+        request: Request<pb::ExtendDisruptionRequest>,
+    ) -> Result<Response<pb::Disruption>, Status> {
+        let Valid { caller, mut message, .. } = validated(request)?;
+        let request_id = std::mem::take(&mut message.request_id);
+        let key = RequestKey::new(&caller.tenant, EXTEND_DISRUPTION, &request_id, &message);
+        let ask = app::ApproveDisruption {
+            id: convert::id(DisruptionId::from_resource_name, &message.name, "name")?,
+            is_extension: true,
+            expected_orders: message.expected_orders,
+            expected_totals: disruption::amounts(&message.expected_totals, "expected_totals")?,
+            actor: caller.subject,
+            roles: caller.roles,
+            reason: message.reason,
             etag: message.etag,
             request: app::Request { key: &key, encode: encoded },
         };
@@ -89,17 +177,57 @@ impl DisruptionService for DisruptionGrpc {
         &self,
         request: Request<pb::StartDisruptionRequest>,
     ) -> Result<Response<pb::Disruption>, Status> {
-        let Valid { caller, mut message, meta } = validated(request)?;
+        step!(self, request, Start, START_DISRUPTION, no_orders)
+    }
+
+    async fn pause_disruption(
+        &self,
+        request: Request<pb::PauseDisruptionRequest>,
+    ) -> Result<Response<pb::Disruption>, Status> {
+        step!(self, request, Pause, PAUSE_DISRUPTION, no_orders)
+    }
+
+    async fn resume_disruption(
+        &self,
+        request: Request<pb::ResumeDisruptionRequest>,
+    ) -> Result<Response<pb::Disruption>, Status> {
+        step!(self, request, Resume, RESUME_DISRUPTION, no_orders)
+    }
+
+    async fn abort_disruption(
+        &self,
+        request: Request<pb::AbortDisruptionRequest>,
+    ) -> Result<Response<pb::Disruption>, Status> {
+        step!(self, request, Abort, ABORT_DISRUPTION, no_orders)
+    }
+
+    async fn retry_disruption(
+        &self,
+        request: Request<pb::RetryDisruptionRequest>,
+    ) -> Result<Response<pb::Disruption>, Status> {
+        let listed = |message: &mut pb::RetryDisruptionRequest| std::mem::take(&mut message.orders);
+        step!(self, request, Retry, RETRY_DISRUPTION, listed)
+    }
+
+    async fn choose_remedy(
+        &self,
+        request: Request<pb::ChooseRemedyRequest>,
+    ) -> Result<Response<pb::DisruptionItem>, Status> {
+        let Valid { caller, mut message, .. } = validated(request)?;
         let request_id = std::mem::take(&mut message.request_id);
-        let key = RequestKey::new(&caller.tenant, START_DISRUPTION, &request_id, &message);
-        let ask = app::StartDisruption {
+        let key = RequestKey::new(&caller.tenant, CHOOSE_REMEDY, &request_id, &message);
+        let remedy = disruption::remedy(message.remedy());
+        let ask = app::ChooseRemedy {
             id: convert::id(DisruptionId::from_resource_name, &message.name, "name")?,
-            etag: message.etag,
-            traceparent: meta.traceparent,
-            request: app::Request { key: &key, encode: encoded },
+            order: convert::id(OrderId::from_resource_name, &message.order, "order")?,
+            remedy: remedy.ok_or_else(|| ApiError::invalid("remedy", "expected a remedy"))?,
+            request: app::Request {
+                key: &key,
+                encode: |item| disruption::item(item).encode_to_vec(),
+            },
         };
-        let outcome = app::start_disruption(&self.app, ask).await.map_err(refuse)?;
-        Ok(Response::new(answer(outcome, disruption::to_proto)?))
+        let outcome = app::choose_remedy(&self.app, ask).await.map_err(refuse)?;
+        Ok(Response::new(answer(outcome, disruption::item)?))
     }
 
     async fn get_disruption(
@@ -140,9 +268,9 @@ impl DisruptionService for DisruptionGrpc {
         let shape = [message.parent.as_str(), &message.filter];
         let page = Page::read(&caller.tenant, LIST_ITEMS, &shape, size, token)?;
         let id = convert::id(DisruptionId::from_resource_name, &message.parent, "parent")?;
-        let state = filter::item_state(&message.filter)?;
+        let filter = filter::items(&message.filter)?;
         let rows = convert::store_page(&page, false);
-        let listed = app::list_disruption_items(&self.app, &caller.tenant, &id, state, &rows)
+        let listed = app::list_disruption_items(&self.app, &caller.tenant, &id, &filter, &rows)
             .await
             .map_err(refuse)?;
         Ok(Response::new(pb::ListDisruptionItemsResponse {

@@ -13,6 +13,7 @@ use tonic::Status;
 use crate::app::RefundError;
 use crate::domain::act::ActError;
 use crate::domain::attempt::AttemptState;
+use crate::domain::disruption::Problem;
 use crate::domain::quote::QuoteError;
 use crate::domain::reserve::Shortage;
 
@@ -75,18 +76,47 @@ fn problem(error: RefundError) -> ApiError {
             failed("BUYER_LIMIT_REACHED", vec![("order", order.resource_name())])
         }
         RefundError::NotAllowed { refund, cause } => not_allowed(&refund, cause, message),
+        RefundError::BadDisruption(problems) => {
+            let bad = |problem: Problem| FieldViolation::new(problem.field, problem.reason);
+            ApiError::InvalidArgument {
+                reason: "INVALID_DISRUPTION",
+                violations: problems.into_iter().map(bad).collect(),
+            }
+        }
         RefundError::DisruptionExists(id) => ApiError::AlreadyExists { name: id.resource_name() },
         RefundError::TotalsChanged { expected, found } => failed(
             "TOTALS_CHANGED",
-            vec![("expected_orders", expected.to_string()), ("orders_in_scope", found.to_string())],
+            vec![("expected_orders", expected.to_string()), ("orders", found.to_string())],
         ),
-        RefundError::NotDraft { disruption, state } => failed(
-            "DISRUPTION_NOT_DRAFT",
+        RefundError::SumChanged { expected, found } => failed(
+            "TOTALS_CHANGED",
+            vec![
+                ("currency_code", found.currency.code().to_owned()),
+                ("expected_minor_units", expected.minor_units.to_string()),
+                ("minor_units", found.minor_units.to_string()),
+            ],
+        ),
+        RefundError::OwnDisruption { disruption, sum } => failed(
+            "OWN_DISRUPTION",
+            vec![
+                ("name", disruption.resource_name()),
+                ("currency_code", sum.currency.code().to_owned()),
+                ("minor_units", sum.minor_units.to_string()),
+            ],
+        ),
+        RefundError::DisruptionState { disruption, state, .. } => failed(
+            "DISRUPTION_STATE",
             vec![("name", disruption.resource_name()), ("state", state.as_str().to_owned())],
         ),
-        RefundError::NotApproved { disruption, state } => failed(
-            "DISRUPTION_NOT_APPROVED",
-            vec![("name", disruption.resource_name()), ("state", state.as_str().to_owned())],
+        RefundError::NothingToRetry { disruption, order } => {
+            let mut metadata = vec![("name", disruption.resource_name())];
+            metadata.extend(order.map(|order| ("order", order.resource_name())));
+            failed("NOTHING_TO_RETRY", metadata)
+        }
+        RefundError::NotOffered { .. } => ApiError::invalid("remedy", message),
+        RefundError::ChoiceClosed { disruption, order } => failed(
+            "CHOICE_CLOSED",
+            vec![("name", disruption.resource_name()), ("order", order.resource_name())],
         ),
         RefundError::Conflict { name } => ApiError::Conflict { name },
         RefundError::Api(error) => error,

@@ -13,7 +13,7 @@ use redress_core::money::Money;
 use redress_store::StoreError;
 
 use super::{Decision, ItemTerms, RequestRecord};
-use crate::domain::act::{ActError, act};
+use crate::domain::act::{ActError, Action, act};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::audit::AuditEntry;
 use crate::domain::disruption::{Due, ItemPlan, ItemState};
@@ -203,7 +203,7 @@ impl Changes {
         ids: &dyn IdSource,
         now: Timestamp,
     ) {
-        let PendingItem { tenant, disruption, requester, traceparent, plan } = item;
+        let PendingItem { tenant, disruption, requester, traceparent, plan, .. } = item;
         if let (Due::Pay(price), Some(held)) = (&plan.due, held) {
             let refund_terms = RefundTerms {
                 tenant: tenant.clone(),
@@ -223,15 +223,50 @@ impl Changes {
                 return;
             }
         }
-        let fact = Fact::item_without_refund(&tenant, &disruption, traceparent, &plan);
-        if let FactKind::DisruptionItemSettled { outcome, needs, .. } = &fact.kind {
+        self.push_fact_of_item(Fact::item_without_refund(&tenant, &disruption, traceparent, &plan));
+    }
+
+    /// Tries the refund of an item again, which the transaction holds with its order. What cannot be
+    /// tried again stays with a person.
+    pub(super) fn retry_item(
+        &mut self,
+        mut refund: Refund,
+        order: &Order,
+        requester: &str,
+        ids: &dyn IdSource,
+        now: Timestamp,
+    ) {
+        let before = refund.state;
+        match act(&mut refund, order, &Action::Retry, requester, ids, now) {
+            Ok(settlement) => {
+                self.push_settlement(&refund, settlement);
+                self.push_moved(&refund, before);
+                self.refunds.push(refund);
+            }
+            // The item goes back to where its refund is.
+            Err(_) => self.push_item_of(&refund),
+        }
+    }
+
+    /// Announces an item that came to rest without a refund, and moves it there.
+    pub(super) fn push_fact_of_item(&mut self, fact: Fact) {
+        if let FactKind::DisruptionItemSettled {
+            disruption,
+            order,
+            refund,
+            outcome,
+            amounts,
+            needs,
+            ..
+        } = &fact.kind
+        {
             self.items.push(ItemChange {
-                tenant,
-                disruption: disruption.id,
-                order: plan.order,
+                tenant: fact.tenant.clone(),
+                disruption: disruption.id.clone(),
+                order: order.clone(),
                 state: *outcome,
-                refund: None,
-                issued: 0,
+                refund: refund.clone(),
+                issued: amounts.issued.minor_units,
                 needs: *needs,
             });
         }
@@ -314,5 +349,7 @@ pub(super) struct PendingItem {
     pub disruption: DisruptionRef,
     pub requester: String,
     pub traceparent: Option<String>,
+    /// The refund that is to be tried again.
+    pub refund: Option<RefundId>,
     pub plan: ItemPlan,
 }

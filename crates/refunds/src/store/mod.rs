@@ -9,6 +9,7 @@ mod changes;
 #[cfg(test)]
 mod conformance;
 mod creating;
+mod disruptions;
 mod importing;
 mod ledger;
 mod overdrawn;
@@ -23,25 +24,27 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use redress_core::clock::Timestamp;
 use redress_core::id::{
-    CustomerId, DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
+    CustomerId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
 };
 use redress_policy::Policy;
 use redress_store::idempotency::IdempotencyRecord;
 use redress_store::{Database, Schema, StoreError};
 
 use crate::domain::attempt::Attempt;
-use crate::domain::disruption::{Disruption, DisruptionEvent, Item, ItemPlan, ItemState};
 use crate::domain::ledger::CurrencySums;
 use crate::domain::order::{Contact, Order};
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::settle::AttemptFinding;
 
+pub use disruptions::{
+    Advanced, DisruptionFilter, DisruptionStore, ItemFilter, ItemRecord, ItemTotals, Step, Work,
+};
 pub use ledger::{AuditFilter, CHAIN_BATCH, CHAIN_LEASE, ChainPage, LedgerStore, Slice};
 pub use types::{
     ActOutcome, AmbiguousRefund, AppliedPolicy, AuditOf, Claim, CreateOutcome, Decision,
-    DisruptionFilter, ImportOutcome, ImportedOrder, ItemTerms, ItemTotals, Listed, NewRefund,
-    Offer, OrderFilter, Page, PaymentAt, RefundFilter, RequestRecord, StoredQuote, StoredReply,
+    ImportOutcome, ImportedOrder, ItemTerms, Listed, NewRefund, Offer, OrderFilter, Page,
+    PaymentAt, RefundFilter, RequestRecord, StoredQuote, StoredReply,
 };
 
 /// Shared handle to the store.
@@ -64,9 +67,10 @@ fn records(requests: &[(TenantId, RequestRecord)], now: Timestamp) -> Vec<Idempo
     requests.iter().map(|(tenant, request)| request.record(tenant, now)).collect()
 }
 
-/// Everything that refunds reads and writes; of the books and their chains, [`LedgerStore`] speaks.
+/// Everything that refunds reads and writes; of disruptions [`DisruptionStore`] speaks, of the books
+/// and their chains [`LedgerStore`].
 #[async_trait]
-pub trait RefundStore: LedgerStore + Send + Sync {
+pub trait RefundStore: DisruptionStore + LedgerStore + Send + Sync {
     /// Stores what is new or newer among `orders`, all in one transaction; one outcome each, in
     /// order. Counters of payments and lines that exist are kept. An order is pinned to the policy
     /// version that it was sold under as soon as that is known: of the policy it names, else of
@@ -272,96 +276,6 @@ pub trait RefundStore: LedgerStore + Send + Sync {
 
     /// When the next attempt of `provider` comes due, if any is open.
     async fn next_due(&self, provider: &str) -> Result<Option<Timestamp>, StoreError>;
-
-    /// Orders with a line for `event`, by id, after `after`; at most `limit`.
-    async fn orders_for_event(
-        &self,
-        tenant: &TenantId,
-        event: &EventId,
-        after: Option<&OrderId>,
-        limit: i64,
-    ) -> Result<Vec<Order>, StoreError>;
-
-    /// Opens a disruption and records the request. `AlreadyExists` when the event has one.
-    async fn create_disruption(
-        &self,
-        disruption: &Disruption,
-        request: &RequestRecord,
-        ids: &dyn IdSource,
-    ) -> Result<(), StoreError>;
-
-    /// A disruption.
-    async fn disruption(
-        &self,
-        tenant: &TenantId,
-        id: &DisruptionId,
-    ) -> Result<Option<Disruption>, StoreError>;
-
-    /// A page of disruptions, by id.
-    async fn list_disruptions(
-        &self,
-        tenant: &TenantId,
-        filter: &DisruptionFilter,
-        page: &Page,
-    ) -> Result<Listed<Disruption>, StoreError>;
-
-    /// Items of a disruption by state and currency: count, requested, issued.
-    async fn item_totals(
-        &self,
-        tenant: &TenantId,
-        id: &DisruptionId,
-    ) -> Result<Vec<ItemTotals>, StoreError>;
-
-    /// A page of items, by order.
-    async fn list_items(
-        &self,
-        tenant: &TenantId,
-        id: &DisruptionId,
-        state: Option<ItemState>,
-        page: &Page,
-    ) -> Result<Listed<Item>, StoreError>;
-
-    /// Removes every item of a draft: what an interrupted approval left, whose orders may have left
-    /// the event since. `VersionMismatch` when the disruption is no longer a draft at `version`.
-    async fn discard_items(&self, disruption: &Disruption) -> Result<(), StoreError>;
-
-    /// Writes planned items of a draft, replacing those of the same orders.
-    /// `VersionMismatch` when the disruption is no longer a draft at `version`.
-    async fn freeze_items(
-        &self,
-        disruption: &Disruption,
-        plans: &[ItemPlan],
-    ) -> Result<(), StoreError>;
-
-    /// Moves a disruption on, guarded by its version, with its event and the record of the
-    /// request. For `Approve`, `expected_items` must be the number of frozen items, or nothing
-    /// changes and `VersionMismatch` is returned.
-    async fn advance_disruption(
-        &self,
-        disruption: &Disruption,
-        event: DisruptionEvent,
-        expected_items: Option<i64>,
-        request: &RequestRecord,
-        ids: &dyn IdSource,
-    ) -> Result<Disruption, StoreError>;
-
-    /// Takes up to `limit` pending items of running disruptions and turns each into a reserved
-    /// refund, an item for a person (when the money is gone) or a settled one (nothing due), with
-    /// their events. Returns how many were taken.
-    async fn start_items(
-        &self,
-        limit: i64,
-        terms: &ItemTerms,
-        ids: &dyn IdSource,
-        now: Timestamp,
-    ) -> Result<usize, StoreError>;
-
-    /// Completes running disruptions without an item that could still move. Returns how many.
-    async fn complete_disruptions(
-        &self,
-        ids: &dyn IdSource,
-        now: Timestamp,
-    ) -> Result<usize, StoreError>;
 
     /// The tenant's books and counters, summed by currency.
     async fn ledger_sums(&self, tenant: &TenantId) -> Result<Vec<CurrencySums>, StoreError>;

@@ -12,7 +12,6 @@ use redress_store::idempotency::IdempotencyRecord;
 
 use crate::domain::act::{ActError, Action};
 use crate::domain::audit::AuditEntry;
-use crate::domain::disruption::ItemState;
 use crate::domain::order::Order;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
@@ -289,28 +288,4 @@ pub struct RefundFilter {
     pub disruption: Option<String>,
     /// In this state.
     pub state: Option<String>,
-}
-
-/// Which disruptions.
-#[derive(Debug, Clone, Default)]
-pub struct DisruptionFilter {
-    /// Of this event.
-    pub event: Option<String>,
-    /// In this state.
-    pub state: Option<String>,
-}
-
-/// Items of one state and currency.
-#[derive(Debug, Clone)]
-pub struct ItemTotals {
-    /// The state.
-    pub state: ItemState,
-    /// ISO 4217 code.
-    pub currency: Currency,
-    /// How many.
-    pub count: i64,
-    /// What is to be paid, in minor units.
-    pub requested: i64,
-    /// What has been paid, in minor units.
-    pub issued: i64,
 }

@@ -1,28 +1,46 @@
-//! Turns the items of running disruptions into refunds, and completes disruptions that are done.
+//! Turns the items of running disruptions into refunds, lane by lane, decides for buyers who stay
+//! silent, leaves alone what was called off, and completes what is done.
 //!
 //! Invariant: each step is one bounded transaction; whatever is left when the process ends is found
-//! by whoever runs next.
+//! by whoever runs next. Disruptions take turns in a lane, and a lane is fed no further ahead than
+//! its backlog, so that a pause takes hold at once and nobody else's refund waits behind a stadium.
 
 use std::time::Duration;
 
+use redress_store::StoreError;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Workshop;
 use super::streak::Streak;
+use crate::provider::{ProviderTerms, SharedProvider};
+use crate::store::Work;
 
 /// Items that become refunds in one transaction.
 const BATCH: i64 = 200;
-/// How often at most it is checked whether a disruption is done while attempts settle.
-const COMPLETION_GAP: Duration = Duration::from_millis(200);
+/// How often at most lanes are fed, and done disruptions looked for, while attempts settle.
+const GAP: Duration = Duration::from_millis(20);
+/// Armed attempts that a lane without a limit holds at most.
+const BACKLOG: i64 = 1_000;
 
 /// Runs until `stop`.
-pub(super) async fn run(workshop: Workshop, stop: CancellationToken) {
+pub(super) async fn run(
+    workshop: Workshop,
+    providers: Vec<SharedProvider>,
+    stop: CancellationToken,
+) {
     let mut items = workshop.signals.on_items();
     let mut settled = workshop.signals.on_settled();
     let mut streak = Streak::new("refunds.items");
+    let feeder = Feeder { workshop: workshop.clone(), providers, stop: stop.clone() };
     while !stop.is_cancelled() {
-        let pause = step(&workshop, &mut streak, &stop).await;
+        let pause = match feeder.step().await {
+            Ok(()) => {
+                streak.ended();
+                None
+            }
+            Err(error) => Some(streak.failed(&error)),
+        };
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -31,39 +49,111 @@ pub(super) async fn run(workshop: Workshop, stop: CancellationToken) {
             _signal = items.changed(), if pause.is_none() => {}
             _signal = settled.changed(), if pause.is_none() => {
                 // More attempts settle in a moment; a started disruption does not wait for them.
-                let _waited = timeout(COMPLETION_GAP, items.changed()).await;
+                let _waited = timeout(GAP, items.changed()).await;
             }
         }
     }
 }
 
-/// Starts every item there is and completes what is done. Returns how long to wait when the store
-/// failed.
-async fn step(
-    workshop: &Workshop,
-    streak: &mut Streak,
-    stop: &CancellationToken,
-) -> Option<Duration> {
-    let (store, ids) = (&workshop.store, &*workshop.ids);
-    let terms = &workshop.settings.item_terms;
-    while !stop.is_cancelled() {
-        match store.start_items(BATCH, terms, ids, workshop.clock.now()).await {
-            Ok(0) => break,
-            Ok(_) => {
-                streak.ended();
-                workshop.signals.attempts_armed();
+struct Feeder {
+    workshop: Workshop,
+    providers: Vec<SharedProvider>,
+    stop: CancellationToken,
+}
+
+impl Feeder {
+    /// Does everything that there is to do now.
+    async fn step(&self) -> Result<(), StoreError> {
+        let Workshop { store, clock, ids, .. } = &self.workshop;
+        while store.lapse_choices(BATCH, &**ids, clock.now()).await? > 0 {
+            if self.stop.is_cancelled() {
+                return Ok(());
             }
-            Err(error) => return Some(streak.failed(&error)),
+        }
+        while store.abort_items(BATCH).await? > 0 {
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+        }
+        self.feed().await?;
+        let completed = store.complete_disruptions(&**ids, clock.now()).await?;
+        if completed > 0 {
+            tracing::info!(disruptions.completed = completed, "disruptions are completed");
+        }
+        Ok(())
+    }
+
+    /// Feeds every lane as far as it has room, one batch of each disruption in turn.
+    async fn feed(&self) -> Result<(), StoreError> {
+        let mut turns = self.workshop.store.work().await?;
+        while !turns.is_empty() && !self.stop.is_cancelled() {
+            let mut going_on = Vec::with_capacity(turns.len());
+            for work in turns {
+                let taken = self.take(&work).await?;
+                if taken > 0 {
+                    self.workshop.signals.attempts_armed();
+                }
+                if taken >= usize::try_from(BATCH).unwrap_or(usize::MAX) {
+                    going_on.push(work);
+                }
+            }
+            turns = going_on;
+        }
+        Ok(())
+    }
+
+    /// Takes a batch on. One that cannot be written is cornered by halving, and the item that spoils
+    /// it goes to a person.
+    async fn take(&self, work: &Work) -> Result<usize, StoreError> {
+        let mut limit = BATCH;
+        loop {
+            match self.start(work, limit).await {
+                Ok(taken) => return Ok(taken),
+                Err(error) if error.is_transient() => return Err(error),
+                Err(_) if limit > 1 => limit /= 2,
+                Err(error) => return self.set_aside(work, error).await,
+            }
         }
     }
-    match store.complete_disruptions(ids, workshop.clock.now()).await {
-        Ok(completed) => {
-            streak.ended();
-            if completed > 0 {
-                tracing::info!(disruptions.completed = completed, "disruptions are completed");
-            }
-            None
+
+    /// One transaction, in a task of its own, so that a defect in one item ends that task only.
+    async fn start(&self, work: &Work, limit: i64) -> Result<usize, StoreError> {
+        let (workshop, work) = (self.workshop.clone(), work.clone());
+        let backlog = self.backlog(&work.lane);
+        let task = tokio::spawn(async move {
+            let Workshop { store, clock, ids, settings, .. } = &workshop;
+            let terms = &settings.item_terms;
+            store.start_items(&work, limit, backlog, terms, &**ids, clock.now()).await
+        });
+        match task.await {
+            Ok(taken) => taken,
+            Err(panicked) => Err(StoreError::Internal(Box::new(panicked))),
         }
-        Err(error) => Some(streak.failed(&error)),
     }
+
+    async fn set_aside(&self, work: &Work, cause: StoreError) -> Result<usize, StoreError> {
+        let Workshop { store, clock, ids, .. } = &self.workshop;
+        let Some(order) = store.set_aside(work, &**ids, clock.now()).await? else {
+            return Ok(0);
+        };
+        let cause: &dyn std::error::Error = &cause;
+        tracing::error!(
+            disruption.name = work.disruption.resource_name(),
+            order.name = order.resource_name(),
+            error = cause,
+            "item cannot be taken on, it goes to a person"
+        );
+        Ok(usize::try_from(BATCH).unwrap_or(usize::MAX))
+    }
+
+    /// How many armed attempts the lane may hold.
+    fn backlog(&self, lane: &str) -> i64 {
+        let provider = self.providers.iter().find(|provider| provider.name() == lane);
+        provider.map_or(i64::MAX, |provider| backlog_of(&provider.terms()))
+    }
+}
+
+/// A few rounds of calls, so that the lane never runs dry.
+fn backlog_of(terms: &ProviderTerms) -> i64 {
+    BACKLOG.max(4 * i64::try_from(terms.concurrency).unwrap_or(i64::MAX / 4))
 }

@@ -107,7 +107,8 @@ pub async fn run(workshop: Workshop, providers: &[SharedProvider], stop: Cancell
         }
     }
     let ends = stop.clone();
-    let items = move || items::run(workshop.clone(), ends.clone());
+    let connected = providers.to_vec();
+    let items = move || items::run(workshop.clone(), connected.clone(), ends.clone());
     loops.spawn(keep_running("refunds.items", stop.clone(), items));
     while loops.join_next().await.is_some() {}
 }

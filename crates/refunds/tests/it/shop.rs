@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use redress_core::caller::Role;
 use redress_core::clock::{Clock as _, ManualClock, Timestamp};
 use redress_core::id::{
     AuditRecordId, CustomerId, DisruptionId, EventId, Ids, OrderId, PaymentId, PolicyId, QuoteId,
@@ -14,7 +15,7 @@ use redress_policy::{Citation, LineKind};
 use redress_refunds::domain::attempt::{Attempt, AttemptState, Reason};
 use redress_refunds::domain::audit::{AuditAction, AuditEntry};
 use redress_refunds::domain::disruption::{
-    Disruption, DisruptionEvent, DisruptionKind, DisruptionState, ItemPlan, plan_item,
+    Change, Disruption, DisruptionEvent, DisruptionState, ItemPlan, Scope, Terms, plan_item,
 };
 use redress_refunds::domain::order::{
     Contact, Order, OrderLine, OrderState, Payment, PaymentCounters, Tender,
@@ -23,7 +24,8 @@ use redress_refunds::domain::price::{Price, QuoteLine, Routing, TenderShare};
 use redress_refunds::domain::quote::Quote;
 use redress_refunds::domain::refund::{Refund, RefundTerms};
 use redress_refunds::store::{
-    self, CreateOutcome, ImportOutcome, ImportedOrder, NewRefund, Offer, RequestRecord, SharedStore,
+    self, Advanced, CreateOutcome, ImportOutcome, ImportedOrder, NewRefund, Offer, RequestRecord,
+    SharedStore, Step,
 };
 use redress_store::{Database, DatabaseSettings, migrate};
 use redress_testkit::clock::START;
@@ -261,18 +263,22 @@ impl Shop {
         let draft = Disruption {
             tenant: self.tenant.clone(),
             id: DisruptionId::fresh(&*self.ids),
-            event: EventId::new("derby").unwrap(),
-            kind: DisruptionKind::Cancelled,
+            scope: Scope::of_event(EventId::new("derby").unwrap()),
+            change: Change::Cancelled,
+            terms: Terms::default(),
             state: DisruptionState::Draft,
+            scope_orders: i64::try_from(orders.len()).unwrap(),
             requester: "agent".to_owned(),
+            approver: None,
             traceparent: None,
             version: 1,
             created: now,
             updated: now,
         };
         let record = self.record("CreateDisruption");
-        self.store.create_disruption(&draft, &record, &*self.ids).await.unwrap();
-        let plan = |id: &String| plan_item(&order(id), &draft.event, &OnStripe, now);
+        let audit = self.audit_of(&draft);
+        self.store.create_disruption(&draft, &audit, &record, &*self.ids).await.unwrap();
+        let plan = |id: &String| plan_item(&order(id), draft.rules(), &OnStripe, now).unwrap();
         let plans: Vec<ItemPlan> = orders.iter().map(plan).collect();
         self.store.freeze_items(&draft, &plans).await.unwrap();
         let count = Some(i64::try_from(plans.len()).unwrap());
@@ -290,8 +296,31 @@ impl Shop {
         let record = self.record("AdvanceDisruption");
         let state = disruption.state.next(event).unwrap();
         let next = Disruption { state, version: disruption.version + 1, ..disruption.clone() };
-        let advanced = self.store.advance_disruption(&next, event, items, &record, &*self.ids);
-        advanced.await.unwrap()
+        let audit = self.audit_of(&next);
+        let step = Step {
+            event,
+            expected_items: items,
+            orders: &[],
+            audit: &audit,
+            record: &|_| record.clone(),
+        };
+        let advanced = self.store.advance_disruption(&next, &step, &*self.ids).await.unwrap();
+        assert!(matches!(advanced, Advanced::Done(_)), "{advanced:?}");
+        next
+    }
+
+    fn audit_of(&self, disruption: &Disruption) -> AuditEntry {
+        AuditEntry {
+            tenant: self.tenant.clone(),
+            id: AuditRecordId::fresh(&*self.ids),
+            actor: "agent".to_owned(),
+            roles: vec![Role::Supervisor],
+            action: AuditAction::DISRUPTION_CREATED,
+            resource: disruption.id.resource_name(),
+            reason: String::new(),
+            details: BTreeMap::new(),
+            at: disruption.updated,
+        }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use redress_core::id::EventId;
+use redress_core::money::Money;
+
 use super::super::order::tests::{order, payment};
 use super::*;
 use proptest::prelude::*;
@@ -41,6 +44,40 @@ pub(crate) fn line(id: &str, gross: i64, refund: i64) -> QuoteLine {
         citation: None,
         path: Vec::new(),
     }
+}
+
+/// What the cancellation of `event` pays on an order when the seller keeps nothing.
+pub(crate) fn price_cancelled_lines(
+    order: &Order,
+    event: &EventId,
+    routing: &dyn Routing,
+    now: Timestamp,
+) -> Option<Price> {
+    let covered: Vec<_> = order.lines.iter().filter(|line| line.event == *event).collect();
+    let fees = Fees::default();
+    price_lines_of_disruption(order, &covered, "event-cancelled", &fees, routing, now)
+}
+
+#[test]
+fn what_is_kept_of_an_order_is_spread_over_its_lines() {
+    let mut order = order();
+    let event = order.lines[0].event.clone();
+    order.lines.iter_mut().for_each(|line| line.event = event.clone());
+    let covered: Vec<_> = order.lines.iter().collect();
+    let kept = |minor_units| {
+        let per_order = vec![Money { currency: order.currency, minor_units }];
+        let fees = Fees { per_order, ..Fees::default() };
+        price_lines_of_disruption(&order, &covered, "event-moved", &fees, &routes(), NOW)
+    };
+    let whole = kept(0).unwrap();
+    let price = kept(101).unwrap();
+    assert_eq!(price.total, whole.total - 101);
+    assert_eq!(price.lines.iter().map(|line| line.fee).sum::<i64>(), 101);
+    assert_eq!(price.lines.iter().map(|line| line.refund).sum::<i64>(), price.total);
+    assert!(price.lines.iter().all(|line| line.fee + line.refund == line.gross));
+    assert!(price.lines.iter().all(|line| line.rule == "event-moved"));
+    assert_eq!(kept(whole.total), None, "the seller keeps all of it");
+    assert_eq!(kept(i64::MAX), None);
 }
 
 fn amounts(price: &Price) -> Vec<(&str, i64)> {

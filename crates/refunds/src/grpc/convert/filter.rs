@@ -9,7 +9,7 @@ use redress_core::id::{CustomerId, DisruptionId, EventId, InvalidId, OrderId, Re
 
 use crate::domain::disruption::{DisruptionState, ItemState};
 use crate::domain::refund::RefundState;
-use crate::store::{AuditFilter, DisruptionFilter, OrderFilter, RefundFilter};
+use crate::store::{AuditFilter, DisruptionFilter, ItemFilter, OrderFilter, RefundFilter};
 
 /// Reads the filter of ListOrders.
 pub(in crate::grpc) fn orders(text: &str) -> Result<OrderFilter, ApiError> {
@@ -41,11 +41,16 @@ pub(in crate::grpc) fn disruptions(text: &str) -> Result<DisruptionFilter, ApiEr
     })
 }
 
-/// Reads the filter of ListDisruptionItems.
-pub(in crate::grpc) fn item_state(text: &str) -> Result<Option<ItemState>, ApiError> {
-    let filter = Filter::parse(text, &["state"])?;
+/// Reads the filter of ListDisruptionItems. Lanes and reasons may be any: later releases add some.
+pub(in crate::grpc) fn items(text: &str) -> Result<ItemFilter, ApiError> {
+    let filter = Filter::parse(text, &["state", "lane", "reason_code"])?;
     let state = state(&filter, &ItemState::ALL.map(ItemState::as_str))?;
-    Ok(state.as_deref().and_then(ItemState::parse))
+    let value = |field: &str| filter.get(field).map(str::to_owned);
+    Ok(ItemFilter {
+        state: state.as_deref().and_then(ItemState::parse),
+        lane: value("lane"),
+        reason_code: value("reason_code"),
+    })
 }
 
 /// Reads the filter of ListLedgerEntries.
@@ -102,8 +107,11 @@ mod tests {
         assert_eq!(filter.event.as_deref(), Some("derby"));
         assert_eq!(filter.customer, None);
         assert_eq!(filter.state.as_deref(), Some("PLACED"));
-        assert_eq!(item_state("state = NOTHING_DUE").unwrap(), Some(ItemState::NothingDue));
-        assert_eq!(item_state("").unwrap(), None);
+        let of = |text| items(text).unwrap();
+        assert_eq!(of("state = NOTHING_DUE").state, Some(ItemState::NothingDue));
+        assert_eq!(of("").state, None);
+        assert_eq!(of("lane = stripe").lane.as_deref(), Some("stripe"));
+        assert_eq!(of("reason_code = NO_CONNECTOR").reason_code.as_deref(), Some("NO_CONNECTOR"));
     }
 
     #[test]
@@ -114,6 +122,7 @@ mod tests {
         assert!(disruptions("state = PENDING").is_err());
         assert!(ledger_entries("refund = orders/1").is_err());
         assert!(ledger_entries("attempt = at1").is_err());
-        assert!(item_state("order = orders/1").is_err());
+        assert!(items("order = orders/1").is_err());
+        assert!(items("state = HELD").is_err());
     }
 }

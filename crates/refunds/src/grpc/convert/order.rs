@@ -143,8 +143,9 @@ pub(in crate::grpc) fn contact_to_proto(contact: &Contact) -> pb::Contact {
     }
 }
 
-fn line_to_proto(currency: Currency, line: &OrderLine) -> pb::OrderLine {
-    let kind = match line.kind {
+/// The wire form of a kind of line.
+pub(in crate::grpc) const fn kind_to_proto(kind: LineKind) -> pb::order_line::Kind {
+    match kind {
         LineKind::Ticket => pb::order_line::Kind::Ticket,
         LineKind::Seat => pb::order_line::Kind::Seat,
         LineKind::FlightLeg => pb::order_line::Kind::FlightLeg,
@@ -154,7 +155,11 @@ fn line_to_proto(currency: Currency, line: &OrderLine) -> pb::OrderLine {
         LineKind::Ancillary => pb::order_line::Kind::Ancillary,
         LineKind::Fee => pb::order_line::Kind::Fee,
         LineKind::Tax => pb::order_line::Kind::Tax,
-    };
+    }
+}
+
+fn line_to_proto(currency: Currency, line: &OrderLine) -> pb::OrderLine {
+    let kind = kind_to_proto(line.kind);
     pb::OrderLine {
         line_id: line.id.clone(),
         kind: kind.into(),
@@ -178,15 +183,20 @@ fn line_to_proto(currency: Currency, line: &OrderLine) -> pb::OrderLine {
     }
 }
 
-fn payment_to_proto(currency: Currency, payment: &Payment) -> pb::Payment {
-    let tender = match payment.tender {
+/// The wire form of a tender.
+pub(in crate::grpc) const fn tender_to_proto(tender: Tender) -> pb::payment::Tender {
+    match tender {
         Tender::Card => pb::payment::Tender::Card,
         Tender::Wallet => pb::payment::Tender::Wallet,
         Tender::GiftCard => pb::payment::Tender::GiftCard,
         Tender::BankTransfer => pb::payment::Tender::BankTransfer,
         Tender::Voucher => pb::payment::Tender::Voucher,
         Tender::Points => pb::payment::Tender::Points,
-    };
+    }
+}
+
+fn payment_to_proto(currency: Currency, payment: &Payment) -> pb::Payment {
+    let tender = tender_to_proto(payment.tender);
     pb::Payment {
         payment_id: payment.id.as_str().to_owned(),
         tender: tender.into(),

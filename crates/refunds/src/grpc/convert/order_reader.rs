@@ -262,7 +262,7 @@ fn order_state(number: i32) -> Option<OrderState> {
     }
 }
 
-fn line_kind(number: i32) -> Option<LineKind> {
+pub(super) fn line_kind(number: i32) -> Option<LineKind> {
     match pb::order_line::Kind::try_from(number).ok()? {
         pb::order_line::Kind::Unspecified => None,
         pb::order_line::Kind::Ticket => Some(LineKind::Ticket),

@@ -1,23 +1,24 @@
 //! A cancelled event is opened once, frozen, approved as counted, started and completed.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use std::collections::HashMap;
-
-use redress_core::id::{DisruptionId, EventId, OrderId, TenantId};
+use redress_core::caller::Role;
+use redress_core::id::{AuditRecordId, DisruptionId, EventId, OrderId, TenantId};
 use redress_store::{StoreError, idempotency};
 
 use super::{
     Fixture, STRIPE, announced, arena, at, first_page, open_fixture, order, other, request,
 };
+use crate::domain::audit::{AuditAction, AuditEntry};
 use crate::domain::disruption::{
-    Disruption, DisruptionEvent, DisruptionKind, DisruptionState, Due, ItemPlan, ItemState,
-    NothingDue, plan_item,
+    Change, Disruption, DisruptionEvent, DisruptionState, Due, ItemPlan, ItemState, NothingDue,
+    Scope, Terms, plan_item,
 };
 use crate::domain::fact::Fact;
 use crate::domain::order::Order;
 use crate::domain::price::tests::Routes;
-use crate::store::{DisruptionFilter, Page};
+use crate::store::{Advanced, DisruptionFilter, ItemFilter, Page, Step};
 
 redress_testkit::conformance! {
     open = open_fixture;
@@ -26,7 +27,7 @@ redress_testkit::conformance! {
     a_repeated_request_opens_nothing,
     freezing_again_replaces_what_was_frozen,
     what_an_interrupted_approval_left_is_discarded,
-    only_a_draft_is_frozen,
+    what_is_frozen_after_the_approval_is_held,
     an_approval_must_name_the_number_of_items,
     a_stale_version_moves_nothing,
     an_event_that_is_not_allowed_moves_nothing,
@@ -42,10 +43,13 @@ pub(super) fn draft(id: &str, event: &str) -> Disruption {
     Disruption {
         tenant: arena(),
         id: DisruptionId::new(id).unwrap(),
-        event: EventId::new(event).unwrap(),
-        kind: DisruptionKind::Cancelled,
+        scope: Scope::of_event(EventId::new(event).unwrap()),
+        change: Change::Cancelled,
+        terms: Terms::default(),
         state: DisruptionState::Draft,
+        scope_orders: 7,
         requester: "platform".to_owned(),
+        approver: None,
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
         version: 1,
         created: at(0),
@@ -54,7 +58,7 @@ pub(super) fn draft(id: &str, event: &str) -> Disruption {
 }
 
 /// The disruption after an event.
-fn moved(disruption: &Disruption, event: DisruptionEvent) -> Disruption {
+pub(super) fn moved(disruption: &Disruption, event: DisruptionEvent) -> Disruption {
     Disruption {
         state: disruption.state.next(event).unwrap(),
         version: disruption.version + 1,
@@ -66,37 +70,72 @@ fn moved(disruption: &Disruption, event: DisruptionEvent) -> Disruption {
 /// What the disruption of the derby does about an order; gift cards are not connected.
 pub(super) fn plan(order: &Order) -> ItemPlan {
     let routes = Routes(HashMap::from([(STRIPE, 1), ("adyen", 1)]));
-    plan_item(order, &EventId::new("derby").unwrap(), &routes, at(0))
+    let derby = draft("d1", "derby");
+    plan_item(order, derby.rules(), &routes, at(0)).unwrap()
+}
+
+/// What the audit log says of a step.
+pub(super) fn step_audit(disruption: &Disruption, id: &str) -> AuditEntry {
+    AuditEntry {
+        tenant: disruption.tenant.clone(),
+        id: AuditRecordId::new(id).unwrap(),
+        actor: "supervisor".to_owned(),
+        roles: vec![Role::Supervisor],
+        action: AuditAction::DISRUPTION_STARTED,
+        resource: disruption.id.resource_name(),
+        reason: "rain".to_owned(),
+        details: BTreeMap::new(),
+        at: disruption.updated,
+    }
 }
 
 impl Fixture {
     pub(super) async fn open(&self, disruption: &Disruption) -> Result<(), StoreError> {
         let request = request(&format!("open-{}", disruption.id));
-        self.store.create_disruption(disruption, &request, &*self.ids).await
+        let audit = step_audit(disruption, &self.ids.next_id());
+        self.store.create_disruption(disruption, &audit, &request, &*self.ids).await
     }
 
-    /// Moves a disruption that was read as `before`.
+    /// Moves a disruption that was read as `before`, of a retry only the items of `orders`.
+    pub(super) async fn step(
+        &self,
+        before: &Disruption,
+        event: DisruptionEvent,
+        expected_items: Option<i64>,
+        orders: &[&str],
+    ) -> Result<Advanced, StoreError> {
+        let after = moved(before, event);
+        let request = request(&self.ids.next_id());
+        let audit = step_audit(&after, &self.ids.next_id());
+        let orders: Vec<OrderId> = orders.iter().map(|id| OrderId::new(*id).unwrap()).collect();
+        let record = |_| request.clone();
+        let step = Step { event, expected_items, orders: &orders, audit: &audit, record: &record };
+        super::patiently(|| self.store.advance_disruption(&after, &step, &*self.ids)).await
+    }
+
+    /// Moves a disruption that was read as `before`, and expects no guard to stop that.
     pub(super) async fn advance(
         &self,
         before: &Disruption,
         event: DisruptionEvent,
         expected: Option<i64>,
     ) -> Result<Disruption, StoreError> {
-        let after = moved(before, event);
-        let request = request(&self.ids.next_id());
-        super::patiently(|| {
-            self.store.advance_disruption(&after, event, expected, &request, &*self.ids)
-        })
-        .await
+        let advanced = self.step(before, event, expected, &[]).await?;
+        assert!(matches!(advanced, Advanced::Done(_)), "{advanced:?}");
+        Ok(moved(before, event))
     }
 
     /// Opens a disruption, freezes the plans and starts it.
     pub(super) async fn start(&self, id: &str, event: &str, plans: &[ItemPlan]) -> Disruption {
-        let draft = draft(id, event);
-        self.open(&draft).await.unwrap();
-        self.store.freeze_items(&draft, plans).await.unwrap();
+        self.start_draft(&draft(id, event), plans).await
+    }
+
+    /// Opens this disruption, freezes the plans and starts it.
+    pub(super) async fn start_draft(&self, draft: &Disruption, plans: &[ItemPlan]) -> Disruption {
+        self.open(draft).await.unwrap();
+        self.store.freeze_items(draft, plans).await.unwrap();
         let count = i64::try_from(plans.len()).unwrap();
-        let approved = self.advance(&draft, DisruptionEvent::Approve, Some(count)).await.unwrap();
+        let approved = self.advance(draft, DisruptionEvent::Approve, Some(count)).await.unwrap();
         self.advance(&approved, DisruptionEvent::Start, None).await.unwrap()
     }
 
@@ -108,7 +147,7 @@ impl Fixture {
     /// Items of a disruption: state, count, requested and issued.
     pub(super) async fn totals(&self, id: &str) -> Vec<(ItemState, i64, i64, i64)> {
         let id = DisruptionId::new(id).unwrap();
-        let totals = self.store.item_totals(&arena(), &id).await.unwrap();
+        let totals = self.store.item_totals(&arena(), &[id]).await.unwrap();
         totals.iter().map(|t| (t.state, t.count, t.requested, t.issued)).collect()
     }
 }
@@ -129,7 +168,7 @@ async fn an_event_has_one_disruption(fixture: Fixture) {
     fixture.open(&draft("d1", "derby")).await.unwrap();
     let second = fixture.open(&draft("d2", "derby")).await;
     let Err(StoreError::AlreadyExists { constraint }) = second else { panic!("{second:?}") };
-    assert_eq!(constraint, "disruptions_tenant_event_id_key");
+    assert_eq!(constraint, "disruptions_tenant_scope_digest_key");
     // The refused request was not answered, and announced nothing.
     let method = request("").method;
     assert!(fixture.store.replay(&arena(), method, "open-d2").await.unwrap().is_none());
@@ -142,8 +181,9 @@ async fn an_event_has_one_disruption(fixture: Fixture) {
 async fn a_repeated_request_opens_nothing(fixture: Fixture) {
     fixture.open(&draft("d1", "derby")).await.unwrap();
     let again = draft("d2", "gala");
+    let audit = step_audit(&again, "au1");
     let repeated =
-        fixture.store.create_disruption(&again, &request("open-d1"), &*fixture.ids).await;
+        fixture.store.create_disruption(&again, &audit, &request("open-d1"), &*fixture.ids).await;
     assert!(repeated.is_err_and(|error| idempotency::is_duplicate(&error)));
     assert_eq!(fixture.store.disruption(&arena(), &again.id).await.unwrap(), None);
 }
@@ -176,14 +216,13 @@ async fn what_an_interrupted_approval_left_is_discarded(fixture: Fixture) {
     assert_eq!(fixture.totals("d1").await, []);
     fixture.store.freeze_items(&draft, &[plan(&order("A2"))]).await.unwrap();
     let approved = fixture.advance(&draft, DisruptionEvent::Approve, Some(1)).await.unwrap();
-    for frozen in [&draft, &approved] {
-        let discarded = fixture.store.discard_items(frozen).await;
-        assert!(matches!(discarded, Err(StoreError::VersionMismatch)), "{discarded:?}");
-    }
+    let discarded = fixture.store.discard_items(&draft).await;
+    assert!(matches!(discarded, Err(StoreError::VersionMismatch)), "{discarded:?}");
+    fixture.store.discard_items(&approved).await.unwrap();
     assert_eq!(fixture.totals("d1").await, [(ItemState::Pending, 1, 5390, 0)]);
 }
 
-async fn only_a_draft_is_frozen(fixture: Fixture) {
+async fn what_is_frozen_after_the_approval_is_held(fixture: Fixture) {
     fixture.import(["A1"].map(order)).await;
     let plans = [plan(&order("A1"))];
     let draft = draft("d1", "derby");
@@ -191,11 +230,23 @@ async fn only_a_draft_is_frozen(fixture: Fixture) {
     assert!(matches!(unknown, Err(StoreError::VersionMismatch)), "{unknown:?}");
     fixture.open(&draft).await.unwrap();
     let approved = fixture.advance(&draft, DisruptionEvent::Approve, Some(0)).await.unwrap();
-    for stale in [&draft, &approved] {
-        let frozen = fixture.store.freeze_items(stale, &plans).await;
-        assert!(matches!(frozen, Err(StoreError::VersionMismatch)), "{frozen:?}");
-    }
-    assert_eq!(fixture.totals("d1").await, []);
+    let frozen = fixture.store.freeze_items(&draft, &plans).await;
+    assert!(matches!(frozen, Err(StoreError::VersionMismatch)), "{frozen:?}");
+    fixture.store.freeze_items(&approved, &plans).await.unwrap();
+    assert_eq!(fixture.totals("d1").await, [], "nobody has agreed to it");
+    let held = fixture.store.held_totals(&arena(), &draft.id).await.unwrap();
+    assert_eq!(
+        held.iter().map(|total| (total.count, total.requested)).collect::<Vec<_>>(),
+        [(1, 5390)]
+    );
+    let wrong = fixture.step(&approved, DisruptionEvent::Extend, Some(2), &[]).await.unwrap();
+    assert_eq!(wrong, Advanced::Unexpected(1));
+    let extended = fixture.advance(&approved, DisruptionEvent::Extend, Some(1)).await.unwrap();
+    assert_eq!(fixture.totals("d1").await, [(ItemState::Pending, 1, 5390, 0)]);
+    // Who is in is not planned again.
+    fixture.store.freeze_items(&extended, &plans).await.unwrap();
+    assert!(fixture.store.held_totals(&arena(), &draft.id).await.unwrap().is_empty());
+    assert_eq!(fixture.totals("d1").await, [(ItemState::Pending, 1, 5390, 0)]);
 }
 
 async fn an_approval_must_name_the_number_of_items(fixture: Fixture) {
@@ -204,8 +255,8 @@ async fn an_approval_must_name_the_number_of_items(fixture: Fixture) {
     fixture.open(&draft).await.unwrap();
     fixture.store.freeze_items(&draft, &["A1", "A2"].map(|id| plan(&order(id)))).await.unwrap();
     for wrong in [0, 1, 3] {
-        let refused = fixture.advance(&draft, DisruptionEvent::Approve, Some(wrong)).await;
-        assert!(matches!(refused, Err(StoreError::VersionMismatch)), "{refused:?}");
+        let refused = fixture.step(&draft, DisruptionEvent::Approve, Some(wrong), &[]).await;
+        assert_eq!(refused.unwrap(), Advanced::Unexpected(2));
     }
     assert_eq!(fixture.disruption("d1").await, draft);
     assert_eq!(fixture.events("disruptions/d1").await.len(), 1);
@@ -233,9 +284,11 @@ async fn an_event_that_is_not_allowed_moves_nothing(fixture: Fixture) {
     fixture.open(&draft).await.unwrap();
     let running = Disruption { state: DisruptionState::Running, version: 2, ..draft.clone() };
     for event in [DisruptionEvent::Start, DisruptionEvent::Approve, DisruptionEvent::Complete] {
-        let request = request("skip");
-        let refused =
-            fixture.store.advance_disruption(&running, event, None, &request, &*fixture.ids).await;
+        let audit = step_audit(&running, "au1");
+        let record = |_| request("skip");
+        let step =
+            Step { event, expected_items: None, orders: &[], audit: &audit, record: &record };
+        let refused = fixture.store.advance_disruption(&running, &step, &*fixture.ids).await;
         assert!(matches!(refused, Err(StoreError::VersionMismatch)), "{refused:?}");
     }
     assert_eq!(fixture.disruption("d1").await, draft);
@@ -327,7 +380,8 @@ async fn items_are_listed_by_order_in_pages(fixture: Fixture) {
     let id = DisruptionId::new("d1").unwrap();
     let list = async |tenant: TenantId, state, after: Option<&str>| {
         let page = Page { size: 3, after: after.map(str::to_owned), count: true };
-        let listed = fixture.store.list_items(&tenant, &id, state, &page).await.unwrap();
+        let filter = ItemFilter { state, ..ItemFilter::default() };
+        let listed = fixture.store.list_items(&tenant, &id, &filter, &page).await.unwrap();
         let orders: Vec<OrderId> = listed.rows.into_iter().map(|item| item.order).collect();
         let names: Vec<_> = orders.iter().map(OrderId::as_str).collect();
         (names.join(" "), listed.more, listed.total)

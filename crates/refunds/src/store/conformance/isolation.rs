@@ -14,12 +14,13 @@ use super::{
     request,
 };
 use crate::domain::audit::AuditEntry;
-use crate::domain::disruption::{Disruption, DisruptionEvent, DisruptionState, ItemState};
+use crate::domain::disruption::{Disruption, DisruptionEvent, DisruptionState, ItemState, Scope};
 use crate::domain::order::Order;
 use crate::domain::refund::{Refund, RefundState};
 use crate::domain::settle::Finding;
 use crate::store::{
-    AppliedPolicy, DisruptionFilter, ImportOutcome, ItemTerms, OrderFilter, RefundFilter,
+    AppliedPolicy, DisruptionFilter, ImportOutcome, ItemFilter, ItemTerms, OrderFilter,
+    RefundFilter,
 };
 
 redress_testkit::conformance! {
@@ -46,17 +47,19 @@ async fn reads_see_only_their_tenants_rows(fixture: Fixture) {
     fixture.start("d1", "derby", &[plan(&order("A1"))]).await;
     let (tenant, page) = (other(), first_page());
     let ids = [OrderId::new("A1").unwrap()];
-    let event = EventId::new("derby").unwrap();
+    let scope = Scope::of_event(EventId::new("derby").unwrap());
     let disruption = DisruptionId::new("d1").unwrap();
     assert_eq!(store.orders(&tenant, &ids).await.unwrap(), []);
     assert_eq!(store.contacts(&tenant, &ids).await.unwrap(), []);
-    assert_eq!(store.orders_for_event(&tenant, &event, None, 9).await.unwrap(), []);
+    assert_eq!(store.orders_in_scope(&tenant, &scope, None, None, 9).await.unwrap(), []);
     assert_eq!(store.policy(&tenant, &policy().policy.id).await.unwrap(), None);
     assert_eq!(store.policy_in_force(&tenant, &policy().policy.id, at(9)).await.unwrap(), None);
     assert_eq!(store.quotes(&[(tenant.clone(), quote.id.clone())]).await.unwrap(), [None]);
     assert_eq!(store.refund(&tenant, &refund.id).await.unwrap(), None);
     assert_eq!(store.disruption(&tenant, &disruption).await.unwrap(), None);
-    assert!(store.item_totals(&tenant, &disruption).await.unwrap().is_empty());
+    assert!(
+        store.item_totals(&tenant, std::slice::from_ref(&disruption)).await.unwrap().is_empty()
+    );
     assert_eq!(store.ledger_sums(&tenant).await.unwrap(), []);
     let replayed = store.replay(&tenant, request("").method, refund.id.as_str()).await.unwrap();
     assert!(replayed.is_none());
@@ -69,7 +72,8 @@ async fn reads_see_only_their_tenants_rows(fixture: Fixture) {
     let filter = DisruptionFilter::default();
     let disruptions = store.list_disruptions(&tenant, &filter, &page).await.unwrap();
     assert_eq!((disruptions.rows, disruptions.total), (vec![], Some(0)));
-    let items = store.list_items(&tenant, &disruption, None, &page).await.unwrap();
+    let items =
+        store.list_items(&tenant, &disruption, &ItemFilter::default(), &page).await.unwrap();
     assert_eq!((items.rows, items.total), (vec![], Some(0)));
 }
 
@@ -90,8 +94,8 @@ async fn the_same_ids_of_another_tenant_are_other_things(fixture: Fixture) {
     );
     let ids = [OrderId::new("A1").unwrap()];
     assert_eq!(store.orders(&other(), &ids).await.unwrap(), std::slice::from_ref(&theirs));
-    let event = EventId::new("gala").unwrap();
-    assert_eq!(store.orders_for_event(&arena(), &event, None, 9).await.unwrap(), []);
+    let scope = Scope::of_event(EventId::new("gala").unwrap());
+    assert_eq!(store.orders_in_scope(&arena(), &scope, None, None, 9).await.unwrap(), []);
     let update = Order { source_version: 2, lines: vec![], total: 0, payments: vec![], ..theirs };
     store.import_orders(&other(), &[imported(update)], None, &*fixture.ids, at(0)).await.unwrap();
     let ours = fixture.order("A1").await;
@@ -177,7 +181,10 @@ async fn items_are_paid_from_their_tenants_orders(fixture: Fixture) {
     fixture.open(&theirs).await.unwrap();
     fixture.store.freeze_items(&theirs, &[plan(&order("A1"))]).await.unwrap();
     let terms = ItemTerms { pay_within: Duration::from_secs(9), arrival: None };
-    while fixture.store.start_items(9, &terms, &*fixture.ids, at(1)).await.unwrap() > 0 {}
+    for work in fixture.store.work().await.unwrap() {
+        let (store, ids) = (&fixture.store, &*fixture.ids);
+        assert_eq!(store.start_items(&work, 9, 9, &terms, ids, at(1)).await.unwrap(), 1);
+    }
     let reserved = async |tenant: TenantId| {
         let ids = [OrderId::new("A1").unwrap()];
         let order = fixture.store.orders(&tenant, &ids).await.unwrap().remove(0);

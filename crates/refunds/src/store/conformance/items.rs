@@ -16,11 +16,10 @@ use crate::domain::disruption::{
 };
 use crate::domain::fact::Fact;
 use crate::domain::order::Tender;
-use crate::domain::price::price_cancelled_lines;
-use crate::domain::price::tests::{NOW, routes};
+use crate::domain::price::tests::{NOW, price_cancelled_lines, routes};
 use crate::domain::refund::{DisruptionRef, Refund, RefundState};
 use crate::domain::settle::Finding;
-use crate::store::{ItemTerms, RefundFilter};
+use crate::store::{ItemFilter, ItemTerms, RefundFilter, Work};
 
 redress_testkit::conformance! {
     open = open_fixture;
@@ -45,17 +44,36 @@ fn derby() -> DisruptionRef {
 }
 
 impl Fixture {
-    async fn take(&self, limit: i64) -> usize {
-        patiently(|| self.store.start_items(limit, &TERMS, &*self.ids, at(100))).await.unwrap()
+    /// Takes up to `limit` items of the first disruption that has any, whatever their lane.
+    pub(super) async fn take(&self, limit: i64) -> usize {
+        let (mut taken, mut first) = (0, None);
+        for work in self.store.work().await.unwrap() {
+            if taken > 0 && first.as_ref() != Some(&work.disruption) {
+                break;
+            }
+            let left = limit - i64::try_from(taken).unwrap();
+            taken += self.take_of(&work, left, i64::MAX).await;
+            first = Some(work.disruption);
+        }
+        taken
     }
 
-    async fn complete(&self) -> usize {
+    pub(super) async fn take_of(&self, work: &Work, limit: i64, backlog: i64) -> usize {
+        let start = || self.store.start_items(work, limit, backlog, &TERMS, &*self.ids, at(100));
+        patiently(start).await.unwrap()
+    }
+
+    pub(super) async fn complete(&self) -> usize {
         patiently(|| self.store.complete_disruptions(&*self.ids, at(200))).await.unwrap()
     }
 
-    async fn items(&self, id: &str) -> Vec<Item> {
+    pub(super) async fn items(&self, id: &str) -> Vec<Item> {
         let id = DisruptionId::new(id).unwrap();
-        self.store.list_items(&arena(), &id, None, &first_page()).await.unwrap().rows
+        self.store
+            .list_items(&arena(), &id, &ItemFilter::default(), &first_page())
+            .await
+            .unwrap()
+            .rows
     }
 
     /// The refunds of a disruption.
@@ -94,6 +112,8 @@ async fn an_item_becomes_a_refund_that_settles_it(fixture: Fixture) {
     let item = Item {
         order: OrderId::new("A1").unwrap(),
         state: ItemState::Processing,
+        remedy: None,
+        lane: "stripe".to_owned(),
         refund: Some(queued.id.clone()),
         currency: super::euro(),
         requested: 5390,

@@ -7,6 +7,7 @@ mod accepting;
 mod acting;
 mod adjusting;
 mod audit;
+mod courses;
 mod disruptions;
 mod external;
 mod importing;

@@ -3,6 +3,7 @@
 use redress_core::id::{EventId, OrderId};
 
 use super::{Fixture, arena, at, by_card, open_fixture, order, paid};
+use crate::domain::disruption::Scope;
 use crate::domain::order::{Order, OrderState};
 use crate::store::{Listed, OrderFilter, Page, RefundFilter};
 
@@ -44,8 +45,8 @@ async fn order_ids_sort_by_their_bytes(fixture: Fixture) {
     }
     let named: Vec<_> = BYTEWISE.iter().rev().map(|id| OrderId::new(*id).unwrap()).collect();
     assert_eq!(ids(&fixture.store.orders(&arena(), &named).await.unwrap()), BYTEWISE);
-    let event = EventId::new("derby").unwrap();
-    let scope = fixture.store.orders_for_event(&arena(), &event, None, 10).await.unwrap();
+    let scope = Scope::of_event(EventId::new("derby").unwrap());
+    let scope = fixture.store.orders_in_scope(&arena(), &scope, None, None, 10).await.unwrap();
     assert_eq!(ids(&scope), BYTEWISE);
 }
 
@@ -95,9 +96,9 @@ async fn orders_are_found_by_event_in_pages(fixture: Fixture) {
     let mut gala = order("A2");
     gala.lines.iter_mut().for_each(|line| line.event = EventId::new("gala").unwrap());
     fixture.import([order("A1"), gala, order("A3"), order("A4")]).await;
-    let event = EventId::new("derby").unwrap();
+    let derby = Scope::of_event(EventId::new("derby").unwrap());
     let scope = async |after: Option<&OrderId>| {
-        fixture.store.orders_for_event(&arena(), &event, after, 2).await.unwrap()
+        fixture.store.orders_in_scope(&arena(), &derby, None, after, 2).await.unwrap()
     };
     let first = scope(None).await;
     assert_eq!(first, [order("A1"), order("A3")]);

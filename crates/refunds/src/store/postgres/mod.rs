@@ -6,13 +6,17 @@
 
 mod attempts;
 mod creating;
+mod disruption_store;
 mod disruptions;
 mod external;
 mod import;
+mod items;
 mod ledger;
 mod orders;
 mod policies;
 mod refunds;
+mod scope;
+mod taking;
 mod write;
 
 #[cfg(test)]
@@ -21,7 +25,7 @@ pub(super) use ledger::insert_audit;
 use async_trait::async_trait;
 use redress_core::clock::Timestamp;
 use redress_core::id::{
-    CustomerId, DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
+    CustomerId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
 };
 use redress_policy::Policy;
 use redress_store::{PostgresDatabase, PostgresTx, StoreError};
@@ -29,12 +33,10 @@ use sqlx::migrate::Migrator;
 
 use super::{
     ActOutcome, AmbiguousRefund, AppliedPolicy, AuditOf, Claim, CreateOutcome, Decision,
-    DisruptionFilter, ImportOutcome, ImportedOrder, ItemTerms, ItemTotals, Listed, NewRefund,
-    OrderFilter, Page, PaymentAt, RefundFilter, RefundStore, RequestRecord, StoredQuote,
-    StoredReply,
+    ImportOutcome, ImportedOrder, Listed, NewRefund, OrderFilter, Page, PaymentAt, RefundFilter,
+    RefundStore, RequestRecord, StoredQuote, StoredReply,
 };
 use crate::domain::attempt::Attempt;
-use crate::domain::disruption::{Disruption, DisruptionEvent, Item, ItemPlan, ItemState};
 use crate::domain::ledger::CurrencySums;
 use crate::domain::order::{Contact, Order};
 use crate::domain::quote::Quote;
@@ -281,101 +283,6 @@ impl RefundStore for PostgresStore {
 
     async fn next_due(&self, provider: &str) -> Result<Option<Timestamp>, StoreError> {
         attempts::next_due(&self.database, provider).await
-    }
-
-    async fn orders_for_event(
-        &self,
-        tenant: &TenantId,
-        event: &EventId,
-        after: Option<&OrderId>,
-        limit: i64,
-    ) -> Result<Vec<Order>, StoreError> {
-        orders::for_event(&self.database, tenant, event, after, limit).await
-    }
-
-    async fn create_disruption(
-        &self,
-        disruption: &Disruption,
-        request: &RequestRecord,
-        ids: &dyn IdSource,
-    ) -> Result<(), StoreError> {
-        disruptions::create(&self.database, disruption, request, ids).await
-    }
-
-    async fn disruption(
-        &self,
-        tenant: &TenantId,
-        id: &DisruptionId,
-    ) -> Result<Option<Disruption>, StoreError> {
-        disruptions::get(&mut *self.database.pool.acquire().await?, tenant, id).await
-    }
-
-    async fn list_disruptions(
-        &self,
-        tenant: &TenantId,
-        filter: &DisruptionFilter,
-        page: &Page,
-    ) -> Result<Listed<Disruption>, StoreError> {
-        disruptions::list(&self.database, tenant, filter, page).await
-    }
-
-    async fn item_totals(
-        &self,
-        tenant: &TenantId,
-        id: &DisruptionId,
-    ) -> Result<Vec<ItemTotals>, StoreError> {
-        disruptions::item_totals(&self.database, tenant, id).await
-    }
-
-    async fn list_items(
-        &self,
-        tenant: &TenantId,
-        id: &DisruptionId,
-        state: Option<ItemState>,
-        page: &Page,
-    ) -> Result<Listed<Item>, StoreError> {
-        disruptions::list_items(&self.database, tenant, id, state, page).await
-    }
-
-    async fn discard_items(&self, disruption: &Disruption) -> Result<(), StoreError> {
-        disruptions::discard(&self.database, disruption).await
-    }
-
-    async fn freeze_items(
-        &self,
-        disruption: &Disruption,
-        plans: &[ItemPlan],
-    ) -> Result<(), StoreError> {
-        disruptions::freeze(&self.database, disruption, plans).await
-    }
-
-    async fn advance_disruption(
-        &self,
-        disruption: &Disruption,
-        event: DisruptionEvent,
-        expected_items: Option<i64>,
-        request: &RequestRecord,
-        ids: &dyn IdSource,
-    ) -> Result<Disruption, StoreError> {
-        disruptions::advance(&self.database, disruption, event, expected_items, request, ids).await
-    }
-
-    async fn start_items(
-        &self,
-        limit: i64,
-        terms: &ItemTerms,
-        ids: &dyn IdSource,
-        now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        disruptions::start_items(&self.database, limit, terms, ids, now).await
-    }
-
-    async fn complete_disruptions(
-        &self,
-        ids: &dyn IdSource,
-        now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        disruptions::complete(&self.database, ids, now).await
     }
 
     async fn ledger_sums(&self, tenant: &TenantId) -> Result<Vec<CurrencySums>, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use redress_core::id::{EventId, OrderId, TenantId};
+use redress_core::id::{OrderId, TenantId};
 use redress_store::{PostgresDatabase, StoreError};
 use sqlx::PgConnection;
 
@@ -180,31 +180,8 @@ pub(super) async fn list(
     Ok(super::listed(rows, page, total))
 }
 
-fn order_id(id: String) -> Result<OrderId, StoreError> {
+pub(super) fn order_id(id: String) -> Result<OrderId, StoreError> {
     OrderId::new(id.as_str()).map_err(|_| StoreError::corrupt("orders", "order_id", id))
-}
-
-pub(super) async fn for_event(
-    database: &PostgresDatabase,
-    tenant: &TenantId,
-    event: &EventId,
-    after: Option<&OrderId>,
-    limit: i64,
-) -> Result<Vec<Order>, StoreError> {
-    let mut tx = super::snapshot(database).await?;
-    let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT order_id FROM order_lines
-         WHERE tenant = $1 AND event_id = $2 AND order_id > $3 AND NOT removed
-         ORDER BY order_id LIMIT $4",
-    )
-    .bind(tenant.as_str())
-    .bind(event.as_str())
-    .bind(after.map_or("", OrderId::as_str))
-    .bind(limit)
-    .fetch_all(&mut *tx)
-    .await?;
-    let ids = ids.into_iter().map(order_id).collect::<Result<Vec<_>, _>>()?;
-    load(&mut tx, tenant, &ids).await
 }
 
 #[derive(sqlx::FromRow)]

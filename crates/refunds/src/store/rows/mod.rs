@@ -15,7 +15,9 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::quote::Quote;
 
-pub(super) use disruptions::{DisruptionRow, ItemRow, ItemTotalsRow, PendingItemRow, plan_from};
+pub(super) use disruptions::{
+    DisruptionRow, ItemFactRow, ItemRow, ItemTotalsRow, PendingItemRow, WorkRow, scope_digest,
+};
 pub(super) use ledger::{
     AuditRow, BalanceRow, HeadRow, LinkedRow, PostingRow, WaitingRow, head_from, roles_of,
     sums_from, tally_from,

@@ -1,49 +1,61 @@
-//! Disruptions and their items on SQLite.
+//! Disruptions on SQLite: how they are opened, read and moved on.
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{DisruptionId, EventId, IdSource, OrderId, TenantId};
+use redress_core::id::{DisruptionId, IdSource, TenantId};
 use redress_store::{SqliteDatabase, StoreError, outbox};
-use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::super::changes::{Changes, PendingItem};
-use super::super::rows::{
-    DisruptionRow, ItemRow, ItemTotalsRow, PendingItemRow, encode_rows, plan_from,
-};
-use super::super::{DisruptionFilter, ItemTerms, ItemTotals, Listed, Page, RequestRecord};
-use super::{orders, write};
-use crate::domain::disruption::{
-    Disruption, DisruptionEvent, DisruptionState, Due, Item, ItemPlan, ItemState,
-};
+use super::super::rows::{DisruptionRow, encode, encode_rows, scope_digest};
+use super::super::{Advanced, DisruptionFilter, Listed, Page, RequestRecord, Step};
+use super::{items, ledger, write};
+use crate::domain::audit::AuditEntry;
+use crate::domain::disruption::{Disruption, DisruptionEvent};
 use crate::domain::fact::Fact;
-use crate::domain::refund::DisruptionRef;
 use crate::events;
 
 pub(super) async fn create(
     database: &SqliteDatabase,
     disruption: &Disruption,
+    audit: &AuditEntry,
     request: &RequestRecord,
     ids: &dyn IdSource,
 ) -> Result<(), StoreError> {
     let mut tx = database.begin().await?;
     write::record_request(&mut tx, &disruption.tenant, request, disruption.created).await?;
     sqlx::query(
-        "INSERT INTO disruptions (tenant, disruption_id, event_id, kind, state, requester,
-             traceparent, version, created, updated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO disruptions (tenant, disruption_id, scope, change, terms, scope_digest, kind,
+             choose_until, state, scope_orders, requester, approver, traceparent, version, created,
+             updated)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(disruption.tenant.as_str())
     .bind(disruption.id.as_str())
-    .bind(disruption.event.as_str())
-    .bind(disruption.kind.as_str())
+    .bind(encode(&disruption.scope)?)
+    .bind(encode(&disruption.change)?)
+    .bind(encode(&disruption.terms)?)
+    .bind(scope_digest(&disruption.scope)?)
+    .bind(disruption.change.kind())
+    .bind(disruption.terms.choose_until.map(|until| until.0))
     .bind(disruption.state.as_str())
+    .bind(disruption.scope_orders)
     .bind(&disruption.requester)
+    .bind(&disruption.approver)
     .bind(&disruption.traceparent)
     .bind(disruption.version)
     .bind(disruption.created.0)
     .bind(disruption.updated.0)
     .execute(&mut *tx)
     .await?;
+    sqlx::query(
+        "INSERT INTO disruption_events (tenant, disruption_id, event_id)
+         SELECT $1, $2, value FROM json_each($3) WHERE true ON CONFLICT DO NOTHING",
+    )
+    .bind(disruption.tenant.as_str())
+    .bind(disruption.id.as_str())
+    .bind(encode_rows(&disruption.scope.events)?)
+    .execute(&mut *tx)
+    .await?;
+    ledger::insert_audit(&mut tx, std::slice::from_ref(audit)).await?;
     announce(&mut tx, disruption, ids, disruption.created).await?;
     database.commit(tx).await
 }
@@ -64,8 +76,8 @@ pub(super) async fn get(
     id: &DisruptionId,
 ) -> Result<Option<Disruption>, StoreError> {
     let row: Option<DisruptionRow> = sqlx::query_as(
-        "SELECT tenant, disruption_id, event_id, kind, state, requester, traceparent, version,
-                created, updated
+        "SELECT tenant, disruption_id, scope, change, terms, state, scope_orders, requester,
+                approver, traceparent, version, created, updated
          FROM disruptions WHERE tenant = $1 AND disruption_id = $2",
     )
     .bind(tenant.as_str())
@@ -83,11 +95,15 @@ pub(super) async fn list(
 ) -> Result<Listed<Disruption>, StoreError> {
     let mut tx = database.read.begin().await?;
     let rows: Vec<DisruptionRow> = sqlx::query_as(
-        "SELECT tenant, disruption_id, event_id, kind, state, requester, traceparent, version,
-                created, updated
-         FROM disruptions
+        "SELECT tenant, disruption_id, scope, change, terms, state, scope_orders, requester,
+                approver, traceparent, version, created, updated
+         FROM disruptions d
          WHERE tenant = $1 AND ($2 IS NULL OR disruption_id > $2)
-           AND ($3 IS NULL OR event_id = $3) AND ($4 IS NULL OR state = $4)
+           AND ($3 IS NULL OR EXISTS (
+               SELECT 1 FROM disruption_events e
+               WHERE e.tenant = d.tenant AND e.event_id = $3
+                 AND e.disruption_id = d.disruption_id))
+           AND ($4 IS NULL OR state = $4)
          ORDER BY disruption_id LIMIT $5",
     )
     .bind(tenant.as_str())
@@ -99,8 +115,12 @@ pub(super) async fn list(
     .await?;
     let total = if page.count {
         let count = sqlx::query_scalar(
-            "SELECT count(*) FROM disruptions
-             WHERE tenant = $1 AND ($2 IS NULL OR event_id = $2)
+            "SELECT count(*) FROM disruptions d
+             WHERE tenant = $1
+               AND ($2 IS NULL OR EXISTS (
+                   SELECT 1 FROM disruption_events e
+                   WHERE e.tenant = d.tenant AND e.event_id = $2
+                     AND e.disruption_id = d.disruption_id))
                AND ($3 IS NULL OR state = $3)",
         )
         .bind(tenant.as_str())
@@ -116,227 +136,79 @@ pub(super) async fn list(
     Ok(super::listed(rows.collect::<Result<_, _>>()?, page, total))
 }
 
-pub(super) async fn item_totals(
-    database: &SqliteDatabase,
-    tenant: &TenantId,
-    id: &DisruptionId,
-) -> Result<Vec<ItemTotals>, StoreError> {
-    let rows: Vec<ItemTotalsRow> = sqlx::query_as(
-        "SELECT state, currency, count(*) AS count, sum(requested) AS requested,
-                sum(issued) AS issued
-         FROM disruption_items WHERE tenant = $1 AND disruption_id = $2
-         GROUP BY state, currency ORDER BY state, currency",
-    )
-    .bind(tenant.as_str())
-    .bind(id.as_str())
-    .fetch_all(&database.read)
-    .await?;
-    rows.into_iter().map(ItemTotalsRow::into_totals).collect()
-}
-
-pub(super) async fn list_items(
-    database: &SqliteDatabase,
-    tenant: &TenantId,
-    id: &DisruptionId,
-    state: Option<ItemState>,
-    page: &Page,
-) -> Result<Listed<Item>, StoreError> {
-    let mut tx = database.read.begin().await?;
-    let rows: Vec<ItemRow> = sqlx::query_as(
-        "SELECT order_id, state, refund_id, currency, requested, issued, reason_code, next_action
-         FROM disruption_items
-         WHERE tenant = $1 AND disruption_id = $2 AND ($3 IS NULL OR state = $3)
-           AND ($4 IS NULL OR order_id > $4)
-         ORDER BY order_id LIMIT $5",
-    )
-    .bind(tenant.as_str())
-    .bind(id.as_str())
-    .bind(state.map(ItemState::as_str))
-    .bind(&page.after)
-    .bind(page.size + 1)
-    .fetch_all(&mut *tx)
-    .await?;
-    let total = if page.count {
-        let count = sqlx::query_scalar(
-            "SELECT count(*) FROM disruption_items
-             WHERE tenant = $1 AND disruption_id = $2 AND ($3 IS NULL OR state = $3)",
-        )
-        .bind(tenant.as_str())
-        .bind(id.as_str())
-        .bind(state.map(ItemState::as_str))
-        .fetch_one(&mut *tx)
-        .await?;
-        Some(count)
-    } else {
-        None
-    };
-    let rows = rows.into_iter().map(ItemRow::into_item);
-    Ok(super::listed(rows.collect::<Result<_, _>>()?, page, total))
-}
-
-pub(super) async fn discard(
-    database: &SqliteDatabase,
-    disruption: &Disruption,
-) -> Result<(), StoreError> {
-    let mut tx = database.begin().await?;
-    require_draft(&mut tx, disruption).await?;
-    sqlx::query("DELETE FROM disruption_items WHERE tenant = $1 AND disruption_id = $2")
-        .bind(disruption.tenant.as_str())
-        .bind(disruption.id.as_str())
-        .execute(&mut *tx)
-        .await?;
-    database.commit(tx).await
-}
-
-pub(super) async fn freeze(
-    database: &SqliteDatabase,
-    disruption: &Disruption,
-    plans: &[ItemPlan],
-) -> Result<(), StoreError> {
-    let mut tx = database.begin().await?;
-    require_draft(&mut tx, disruption).await?;
-    let rows: Vec<Value> = plans
-        .iter()
-        .map(|plan| {
-            json!({
-                "order_id": plan.order,
-                "currency": plan.currency,
-                "requested": plan.requested(),
-                "plan": plan,
-            })
-        })
-        .collect();
-    sqlx::query(
-        "INSERT INTO disruption_items (tenant, disruption_id, order_id, state, currency, requested,
-             plan)
-         SELECT $1, $2, value->>'order_id', 'PENDING', value->>'currency', value->>'requested',
-             CAST(value->>'plan' AS BLOB)
-         FROM json_each($3) WHERE true
-         ON CONFLICT (tenant, disruption_id, order_id) DO UPDATE SET
-             currency = excluded.currency, requested = excluded.requested, plan = excluded.plan",
-    )
-    .bind(disruption.tenant.as_str())
-    .bind(disruption.id.as_str())
-    .bind(encode_rows(&rows)?)
-    .execute(&mut *tx)
-    .await?;
-    database.commit(tx).await
-}
-
-/// The disruption is still the draft that the caller has read.
-async fn require_draft(
+/// The disruption; `VersionMismatch` unless it is at `version`.
+pub(super) async fn at_version(
     conn: &mut SqliteConnection,
-    disruption: &Disruption,
-) -> Result<(), StoreError> {
-    let stored = get(conn, &disruption.tenant, &disruption.id).await?;
-    let is_draft = stored.is_some_and(|stored| {
-        stored.version == disruption.version && stored.state == DisruptionState::Draft
-    });
-    if is_draft { Ok(()) } else { Err(StoreError::VersionMismatch) }
+    tenant: &TenantId,
+    id: &DisruptionId,
+    version: i64,
+) -> Result<Disruption, StoreError> {
+    let stored = get(conn, tenant, id).await?;
+    stored.filter(|stored| stored.version == version).ok_or(StoreError::VersionMismatch)
 }
 
 pub(super) async fn advance(
     database: &SqliteDatabase,
     disruption: &Disruption,
-    event: DisruptionEvent,
-    expected_items: Option<i64>,
-    request: &RequestRecord,
+    step: &Step<'_>,
     ids: &dyn IdSource,
-) -> Result<Disruption, StoreError> {
+) -> Result<Advanced, StoreError> {
+    let (tenant, id) = (&disruption.tenant, &disruption.id);
     let mut tx = database.begin().await?;
-    write::record_request(&mut tx, &disruption.tenant, request, disruption.updated).await?;
-    let stored = get(&mut tx, &disruption.tenant, &disruption.id).await?;
-    let current = stored.filter(|stored| stored.version + 1 == disruption.version);
-    let state = current.and_then(|stored| stored.state.next(event));
-    if state != Some(disruption.state) {
+    let stored = at_version(&mut tx, tenant, id, disruption.version - 1).await?;
+    if stored.state.next(step.event) != Some(disruption.state) {
         return Err(StoreError::VersionMismatch);
     }
-    if let Some(expected) = expected_items {
-        let frozen: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM disruption_items WHERE tenant = $1 AND disruption_id = $2",
-        )
-        .bind(disruption.tenant.as_str())
-        .bind(disruption.id.as_str())
-        .fetch_one(&mut *tx)
-        .await?;
-        if frozen != expected {
-            return Err(StoreError::VersionMismatch);
+    let changed = match step.event {
+        DisruptionEvent::Approve | DisruptionEvent::Extend => {
+            let is_extension = step.event == DisruptionEvent::Extend;
+            let found = items::count(&mut tx, tenant, id, is_extension).await?;
+            if step.expected_items.is_some_and(|expected| expected != found) {
+                return Ok(Advanced::Unexpected(found));
+            }
+            if is_extension {
+                items::release(&mut tx, disruption).await?;
+            }
+            found
         }
-    }
+        DisruptionEvent::Retry => {
+            let changed = items::retry(&mut tx, tenant, id, step.orders).await?;
+            if changed == 0 {
+                return Ok(Advanced::NothingToRetry);
+            }
+            if let Some(order) = items::not_pending(&mut tx, tenant, id, step.orders).await? {
+                return Ok(Advanced::NotRetryable(order));
+            }
+            changed
+        }
+        _ => 0,
+    };
     update(&mut tx, disruption).await?;
-    announce(&mut tx, disruption, ids, disruption.updated).await?;
+    if stored.state != disruption.state {
+        announce(&mut tx, disruption, ids, disruption.updated).await?;
+    }
+    ledger::insert_audit(&mut tx, std::slice::from_ref(step.audit)).await?;
+    write::record_request(&mut tx, tenant, &(step.record)(changed), disruption.updated).await?;
     database.commit(tx).await?;
-    Ok(disruption.clone())
+    Ok(Advanced::Done(changed))
 }
 
 async fn update(conn: &mut SqliteConnection, disruption: &Disruption) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE disruptions SET state = $3, traceparent = $4, version = $5, updated = $6
+        "UPDATE disruptions SET state = $3, approver = $4, traceparent = $5, version = $6,
+             updated = $7
          WHERE tenant = $1 AND disruption_id = $2",
     )
     .bind(disruption.tenant.as_str())
     .bind(disruption.id.as_str())
     .bind(disruption.state.as_str())
+    .bind(&disruption.approver)
     .bind(&disruption.traceparent)
     .bind(disruption.version)
     .bind(disruption.updated.0)
     .execute(conn)
     .await?;
     Ok(())
-}
-
-pub(super) async fn start_items(
-    database: &SqliteDatabase,
-    limit: i64,
-    terms: &ItemTerms,
-    ids: &dyn IdSource,
-    now: Timestamp,
-) -> Result<usize, StoreError> {
-    let mut tx = database.begin().await?;
-    let rows: Vec<PendingItemRow> = sqlx::query_as(
-        "SELECT i.tenant, i.disruption_id, i.order_id, i.plan, d.event_id, d.requester,
-                d.traceparent
-         FROM (SELECT * FROM disruptions d
-               WHERE state = 'RUNNING' AND EXISTS (
-                   SELECT 1 FROM disruption_items i
-                   WHERE i.tenant = d.tenant AND i.disruption_id = d.disruption_id
-                     AND i.state = 'PENDING')
-               ORDER BY updated, disruption_id LIMIT 1) d
-         JOIN disruption_items i
-           ON i.tenant = d.tenant AND i.disruption_id = d.disruption_id AND i.state = 'PENDING'
-         ORDER BY i.order_id LIMIT $1",
-    )
-    .bind(limit)
-    .fetch_all(&mut *tx)
-    .await?;
-    let items = rows.into_iter().map(pending_item).collect::<Result<Vec<_>, _>>()?;
-    let Some(tenant) = items.first().map(|item| item.tenant.clone()) else { return Ok(0) };
-    let due = items.iter().filter(|item| matches!(item.plan.due, Due::Pay(_)));
-    let order_ids: Vec<OrderId> = due.map(|item| item.plan.order.clone()).collect();
-    let held = orders::hold(&mut tx, &tenant, &order_ids).await?;
-    let mut changes = Changes::default();
-    let taken = items.len();
-    for item in items {
-        let held = held.get(&item.plan.order);
-        changes.start_item(item, held, terms, ids, now);
-    }
-    write::write(&mut tx, &changes, ids, now).await?;
-    database.commit(tx).await?;
-    Ok(taken)
-}
-
-fn pending_item(row: PendingItemRow) -> Result<PendingItem, StoreError> {
-    let corrupt = |column| StoreError::corrupt("disruption_items", column, row.order_id.as_str());
-    Ok(PendingItem {
-        plan: plan_from(&row.plan, &row.order_id)?,
-        tenant: TenantId::new(&*row.tenant).map_err(|_| corrupt("tenant"))?,
-        disruption: DisruptionRef {
-            id: DisruptionId::new(&*row.disruption_id).map_err(|_| corrupt("disruption_id"))?,
-            event: EventId::new(&*row.event_id).map_err(|_| corrupt("event_id"))?,
-        },
-        requester: row.requester,
-        traceparent: row.traceparent,
-    })
 }
 
 pub(super) async fn complete(
@@ -346,13 +218,15 @@ pub(super) async fn complete(
 ) -> Result<usize, StoreError> {
     let mut tx = database.begin().await?;
     let rows: Vec<DisruptionRow> = sqlx::query_as(
-        "UPDATE disruptions SET state = 'COMPLETED', version = version + 1, updated = $1
-         WHERE state = 'RUNNING' AND NOT EXISTS (
+        "UPDATE disruptions
+         SET state = CASE state WHEN 'RUNNING' THEN 'COMPLETED' ELSE 'ABORTED' END,
+             version = version + 1, updated = $1
+         WHERE state IN ('RUNNING', 'ABORTING') AND NOT EXISTS (
              SELECT 1 FROM disruption_items i
              WHERE i.tenant = disruptions.tenant AND i.disruption_id = disruptions.disruption_id
-               AND i.state IN ('PENDING', 'PROCESSING'))
-         RETURNING tenant, disruption_id, event_id, kind, state, requester, traceparent, version,
-             created, updated",
+               AND i.state IN ('OFFERED', 'PENDING', 'PROCESSING'))
+         RETURNING tenant, disruption_id, scope, change, terms, state, scope_orders, requester,
+             approver, traceparent, version, created, updated",
     )
     .bind(now.0)
     .fetch_all(&mut *tx)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redress_core::id::{DisruptionId, EventId, OrderId, TenantId};
+use redress_core::id::{DisruptionId, OrderId, TenantId};
 use redress_proto::refunds::v1 as pb;
 use redress_refunds::app::Connections;
 use redress_refunds::domain::disruption::plan_item;
@@ -37,6 +37,7 @@ async fn open_with_draft(url: String) -> Api {
         event: "events/derby".to_owned(),
         kind: pb::disruption::Kind::Cancelled.into(),
         request_id: api.request_id(),
+        ..Default::default()
     };
     api.disruptions("arena").create_disruption(request).await.unwrap();
     api
@@ -46,8 +47,8 @@ async fn request(api: &Api, expected_orders: i64) -> pb::ApproveDisruptionReques
     pb::ApproveDisruptionRequest {
         name: api.disruption().await.name,
         expected_orders,
-        etag: String::new(),
         request_id: REQUEST_ID.to_owned(),
+        ..Default::default()
     }
 }
 
@@ -116,17 +117,17 @@ async fn a_request_id_belongs_to_one_body(api: Api) {
 
 async fn another_number_of_orders_is_refused(api: Api) {
     snapshot!(refused(&api, request(&api, 2).await).await, @r"
-    FailedPrecondition TOTALS_CHANGED: 2 orders were agreed to, 3 are in scope now: look at the preview again
+    FailedPrecondition TOTALS_CHANGED: 2 orders were agreed to, there are 3 now: look at the preview again
     expected_orders = 2
-    orders_in_scope = 3
+    orders = 3
     ");
     assert_eq!(api.disruption().await.state(), pb::disruption::State::Draft);
     assert_eq!(items(&api).await, [], "a draft shows no items");
     api.import(vec![order("A4")]).await;
     snapshot!(refused(&api, request(&api, 3).await).await, @r"
-    FailedPrecondition TOTALS_CHANGED: 3 orders were agreed to, 4 are in scope now: look at the preview again
+    FailedPrecondition TOTALS_CHANGED: 3 orders were agreed to, there are 4 now: look at the preview again
     expected_orders = 3
-    orders_in_scope = 4
+    orders = 4
     ");
     assert!(approve(&api, request(&api, 4).await).await.is_ok());
 }
@@ -145,7 +146,7 @@ async fn an_approved_disruption_is_not_approved_again(api: Api) {
     let again =
         pb::ApproveDisruptionRequest { request_id: api.request_id(), ..request(&api, 3).await };
     snapshot!(refused(&api, again).await, @r"
-    FailedPrecondition DISRUPTION_NOT_DRAFT: disruptions/D is APPROVED, only a DRAFT can be approved
+    FailedPrecondition DISRUPTION_STATE: disruptions/D is APPROVED, it cannot be approved
     name = disruptions/D
     state = APPROVED
     ");
@@ -153,12 +154,12 @@ async fn an_approved_disruption_is_not_approved_again(api: Api) {
 
 /// Leaves what an approval has written when its process ends after the first order.
 async fn interrupt_an_approval(api: &Api) {
-    let (tenant, event) = (TenantId::new("arena").unwrap(), EventId::new("derby").unwrap());
+    let tenant = TenantId::new("arena").unwrap();
     let id = DisruptionId::from_resource_name(&api.disruption().await.name).unwrap();
     let draft = api.store.disruption(&tenant, &id).await.unwrap().unwrap();
     let first = api.store.orders(&tenant, &[OrderId::new("A1").unwrap()]).await.unwrap();
-    let plan = plan_item(&first[0], &event, &Connections::default(), START);
-    api.store.freeze_items(&draft, &[plan]).await.unwrap();
+    let plan = plan_item(&first[0], draft.rules(), &Connections::default(), START);
+    api.store.freeze_items(&draft, &[plan.unwrap()]).await.unwrap();
 }
 
 async fn an_interrupted_approval_leaves_a_draft_that_can_be_approved(api: Api) {

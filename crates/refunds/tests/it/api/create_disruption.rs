@@ -25,6 +25,7 @@ fn request(event: &str, request_id: &str) -> pb::CreateDisruptionRequest {
         event: event.to_owned(),
         kind: pb::disruption::Kind::Cancelled.into(),
         request_id: request_id.to_owned(),
+        ..Default::default()
     }
 }
 
@@ -46,8 +47,22 @@ async fn a_new_disruption_is_a_draft(api: Api) {
         create_time: Some(time::to_proto(START)),
         update_time: Some(time::to_proto(START)),
         etag: draft.etag.clone(),
+        scope: Some(pb::DisruptionScope {
+            events: vec!["events/derby".to_owned()],
+            ..Default::default()
+        }),
+        change: Some(pb::DisruptionChange::default()),
+        terms: Some(pb::DisruptionTerms {
+            remedies: vec![pb::Remedy::Refund.into()],
+            fees: Some(pb::DisruptionFees::default()),
+            stored_value: pb::disruption_terms::StoredValue::ToTender.into(),
+            ..Default::default()
+        }),
+        requester: draft.requester.clone(),
+        approver: String::new(),
     };
     assert_eq!(draft, expected);
+    assert!(!draft.requester.is_empty());
     let get = pb::GetDisruptionRequest { name: draft.name.clone() };
     assert_eq!(api.disruptions("arena").get_disruption(get).await.unwrap().into_inner(), draft);
 }

@@ -28,6 +28,7 @@ async fn open_with_disruptions(url: String) -> Api {
             event: event.to_owned(),
             kind: pb::disruption::Kind::Cancelled.into(),
             request_id: api.request_id(),
+            ..Default::default()
         };
         let draft = api.disruptions("arena").create_disruption(request).await.unwrap();
         names.push(draft.into_inner().name);
@@ -37,6 +38,7 @@ async fn open_with_disruptions(url: String) -> Api {
         expected_orders: 2,
         etag: String::new(),
         request_id: api.request_id(),
+        ..Default::default()
     };
     api.disruptions("arena").approve_disruption(request).await.unwrap();
     api

@@ -1,6 +1,10 @@
 //! `DisruptionService.PreviewDisruption`.
 
+use std::time::Duration;
+
+use redress_api::time;
 use redress_proto::refunds::v1 as pb;
+use redress_testkit::clock::START;
 use tonic::Status;
 
 use super::support::{Api, euros, mixed, open_stocked, order, told, unpaid};
@@ -17,7 +21,7 @@ async fn preview(
     tenant: &'static str,
     event: &str,
 ) -> Result<pb::DisruptionPreview, Status> {
-    let request = pb::PreviewDisruptionRequest { event: event.to_owned() };
+    let request = pb::PreviewDisruptionRequest { event: event.to_owned(), ..Default::default() };
     api.disruptions(tenant).preview_disruption(request).await.map(tonic::Response::into_inner)
 }
 
@@ -37,14 +41,40 @@ async fn a_preview_adds_up_and_writes_nothing(api: Api) {
                 provider: "giftcard".to_owned(),
                 payments: 1,
                 connected: false,
+                tender: pb::payment::Tender::GiftCard.into(),
+                reason_code: "NO_CONNECTOR".to_owned(),
             },
             pb::PreviewTotal {
                 amount: euros(10_390),
                 provider: "stripe".to_owned(),
                 payments: 2,
                 connected: true,
+                tender: pb::payment::Tender::Card.into(),
+                reason_code: String::new(),
             },
         ],
+        requested: vec![euros(10_780).unwrap()],
+        outcomes: [
+            (pb::disruption_item::State::Attention, "NO_CONNECTOR"),
+            (pb::disruption_item::State::NothingDue, "NOT_PAID"),
+            (pb::disruption_item::State::Pending, ""),
+        ]
+        .map(|(state, reason_code)| pb::PreviewOutcome {
+            state: state.into(),
+            reason_code: reason_code.to_owned(),
+            orders: 1,
+        })
+        .to_vec(),
+        out_of_window_payments: 0,
+        lanes: vec![pb::PreviewLane {
+            provider: "stripe".to_owned(),
+            refunds: 2,
+            needed: vec![euros(10_390).unwrap()],
+            // Nobody answers at the port of this provider.
+            ..Default::default()
+        }],
+        legal_deadline: Some(time::to_proto(START.plus(Duration::from_hours(24 * 14)))),
+        orders_at_risk: 0,
     };
     assert_eq!(preview(&api, "arena", "events/derby").await.unwrap(), expected);
     assert_eq!(preview(&api, "arena", "events/derby").await.unwrap(), expected, "again");

@@ -27,6 +27,7 @@ async fn open_with_approved(url: String) -> Api {
         event: "events/derby".to_owned(),
         kind: pb::disruption::Kind::Cancelled.into(),
         request_id: api.request_id(),
+        ..Default::default()
     };
     let draft = api.disruptions("arena").create_disruption(request).await.unwrap().into_inner();
     let request = pb::ApproveDisruptionRequest {
@@ -34,6 +35,7 @@ async fn open_with_approved(url: String) -> Api {
         expected_orders: 3,
         etag: String::new(),
         request_id: api.request_id(),
+        ..Default::default()
     };
     api.disruptions("arena").approve_disruption(request).await.unwrap();
     api
@@ -42,8 +44,8 @@ async fn open_with_approved(url: String) -> Api {
 async fn request(api: &Api, request_id: &str) -> pb::StartDisruptionRequest {
     pb::StartDisruptionRequest {
         name: api.disruption().await.name,
-        etag: String::new(),
         request_id: request_id.to_owned(),
+        ..Default::default()
     }
 }
 
@@ -146,7 +148,7 @@ async fn only_an_approved_disruption_starts(api: Api) {
     start(&api, request(&api, REQUEST_ID).await).await.unwrap();
     let again = request(&api, &api.request_id()).await;
     snapshot!(refused(&api, again).await, @r"
-    FailedPrecondition DISRUPTION_NOT_APPROVED: disruptions/D is RUNNING, only an APPROVED one can be started
+    FailedPrecondition DISRUPTION_STATE: disruptions/D is RUNNING, it cannot be started
     name = disruptions/D
     state = RUNNING
     ");

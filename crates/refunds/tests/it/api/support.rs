@@ -244,7 +244,10 @@ impl Api {
     pub(crate) async fn start_items(&self) {
         let terms = ItemTerms { pay_within: DAY * 14, arrival: Some(DAY * 10) };
         let now = self.clock.now();
-        while self.store.start_items(100, &terms, &*self.ids, now).await.unwrap() > 0 {}
+        for work in self.store.work().await.unwrap() {
+            let all = i64::MAX;
+            self.store.start_items(&work, all, all, &terms, &*self.ids, now).await.unwrap();
+        }
     }
 
     /// The one disruption of tenant `arena`.

@@ -128,6 +128,7 @@ impl Desk {
             ids: Arc::clone(ids),
             signals: WorkSignals::default(),
             quote_validity: Duration::from_mins(30),
+            pay_within: Duration::from_hours(24 * 14),
         })
     }
 

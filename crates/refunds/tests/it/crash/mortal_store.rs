@@ -14,17 +14,18 @@ use redress_core::id::{
 use redress_policy::Policy;
 use redress_refunds::domain::attempt::Attempt;
 use redress_refunds::domain::audit::{AuditEntry, AuditRecord};
-use redress_refunds::domain::disruption::{Disruption, DisruptionEvent, Item, ItemPlan, ItemState};
+use redress_refunds::domain::disruption::{Disruption, Item, ItemPlan, Remedy, Scope};
 use redress_refunds::domain::ledger::{Balances, CurrencySums, LedgerEntry, Recount};
 use redress_refunds::domain::order::{Contact, Order};
 use redress_refunds::domain::quote::Quote;
 use redress_refunds::domain::refund::Refund;
 use redress_refunds::domain::settle::AttemptFinding;
 use redress_refunds::store::{
-    ActOutcome, AmbiguousRefund, AppliedPolicy, AuditFilter, AuditOf, ChainPage, Claim,
-    CreateOutcome, Decision, DisruptionFilter, ImportOutcome, ImportedOrder, ItemTerms, ItemTotals,
-    LedgerStore, Listed, NewRefund, OrderFilter, Page, PaymentAt, RefundFilter, RefundStore,
-    RequestRecord, SharedStore, Slice, StoredQuote, StoredReply,
+    ActOutcome, Advanced, AmbiguousRefund, AppliedPolicy, AuditFilter, AuditOf, ChainPage, Claim,
+    CreateOutcome, Decision, DisruptionFilter, DisruptionStore, ImportOutcome, ImportedOrder,
+    ItemFilter, ItemRecord, ItemTerms, ItemTotals, LedgerStore, Listed, NewRefund, OrderFilter,
+    Page, PaymentAt, RefundFilter, RefundStore, RequestRecord, SharedStore, Slice, Step,
+    StoredQuote, StoredReply, Work,
 };
 use redress_store::StoreError;
 use redress_store::lease::Lease;
@@ -133,14 +134,23 @@ forward! {
             attempt: Option<&str>,
         ) -> Option<Attempt>;
         next_due(provider: &str) -> Option<Timestamp>;
-        orders_for_event(
+        ledger_sums(tenant: &TenantId) -> Vec<CurrencySums>;
+    }
+}
+
+forward! {
+    impl DisruptionStore {
+        orders_in_scope(
             tenant: &TenantId,
-            event: &EventId,
+            scope: &Scope,
+            beside: Option<&DisruptionId>,
             after: Option<&OrderId>,
             limit: i64,
         ) -> Vec<Order>;
+        count_scope(tenant: &TenantId, scope: &Scope) -> i64;
         create_disruption(
             disruption: &Disruption,
+            audit: &AuditEntry,
             request: &RequestRecord,
             ids: &dyn IdSource,
         ) -> ();
@@ -150,24 +160,41 @@ forward! {
             filter: &DisruptionFilter,
             page: &Page,
         ) -> Listed<Disruption>;
-        item_totals(tenant: &TenantId, id: &DisruptionId) -> Vec<ItemTotals>;
+        item_totals(tenant: &TenantId, ids: &[DisruptionId]) -> Vec<ItemTotals>;
+        held_totals(tenant: &TenantId, id: &DisruptionId) -> Vec<ItemTotals>;
         list_items(
             tenant: &TenantId,
             id: &DisruptionId,
-            state: Option<ItemState>,
+            filter: &ItemFilter,
             page: &Page,
         ) -> Listed<Item>;
         discard_items(disruption: &Disruption) -> ();
         freeze_items(disruption: &Disruption, plans: &[ItemPlan]) -> ();
         advance_disruption(
             disruption: &Disruption,
-            event: DisruptionEvent,
-            expected_items: Option<i64>,
-            request: &RequestRecord,
+            step: &Step<'_>,
             ids: &dyn IdSource,
-        ) -> Disruption;
-        start_items(limit: i64, terms: &ItemTerms, ids: &dyn IdSource, now: Timestamp) -> usize;
+        ) -> Advanced;
+        choose(
+            disruption: &Disruption,
+            order: &OrderId,
+            remedy: Remedy,
+            record: ItemRecord<'_>,
+            ids: &dyn IdSource,
+            now: Timestamp,
+        ) -> Option<Item>;
+        work() -> Vec<Work>;
+        start_items(
+            work: &Work,
+            limit: i64,
+            backlog: i64,
+            terms: &ItemTerms,
+            ids: &dyn IdSource,
+            now: Timestamp,
+        ) -> usize;
+        set_aside(work: &Work, ids: &dyn IdSource, now: Timestamp) -> Option<OrderId>;
+        lapse_choices(limit: i64, ids: &dyn IdSource, now: Timestamp) -> usize;
+        abort_items(limit: i64) -> usize;
         complete_disruptions(ids: &dyn IdSource, now: Timestamp) -> usize;
-        ledger_sums(tenant: &TenantId) -> Vec<CurrencySums>;
     }
 }

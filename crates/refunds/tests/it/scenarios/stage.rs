@@ -254,6 +254,7 @@ impl Stage {
             ids: Arc::clone(ids),
             signals: signals.clone(),
             quote_validity: Duration::from_mins(30),
+            pay_within: Duration::from_hours(24 * 14),
         };
         let (store, clock) = (Arc::clone(store), self.shop.clock.clone());
         let deps = WebhookDeps { providers, foreign: Arc::new(app), store, signals, clock };
