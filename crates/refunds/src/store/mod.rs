@@ -10,6 +10,7 @@ mod changes;
 mod conformance;
 mod creating;
 mod importing;
+mod lanes;
 mod ledger;
 mod overdrawn;
 mod rows;
@@ -37,6 +38,7 @@ use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::settle::AttemptFinding;
 
+pub use lanes::{Again, FundsLook, LaneState, LaneStore, Slot, Taken};
 pub use ledger::{AuditFilter, CHAIN_BATCH, CHAIN_LEASE, ChainPage, LedgerStore, Slice};
 pub use types::{
     ActOutcome, AmbiguousRefund, AppliedPolicy, AuditOf, Claim, CreateOutcome, Decision,
@@ -64,9 +66,10 @@ fn records(requests: &[(TenantId, RequestRecord)], now: Timestamp) -> Vec<Idempo
     requests.iter().map(|(tenant, request)| request.record(tenant, now)).collect()
 }
 
-/// Everything that refunds reads and writes; of the books and their chains, [`LedgerStore`] speaks.
+/// Everything that refunds reads and writes; of the books and their chains
+/// speaks [`LedgerStore`], of the lanes of providers [`LaneStore`].
 #[async_trait]
-pub trait RefundStore: LedgerStore + Send + Sync {
+pub trait RefundStore: LedgerStore + LaneStore + Send + Sync {
     /// Stores what is new or newer among `orders`, all in one transaction; one outcome each, in
     /// order. Counters of payments and lines that exist are kept. An order is pinned to the policy
     /// version that it was sold under as soon as that is known: of the policy it names, else of
@@ -232,9 +235,6 @@ pub trait RefundStore: LedgerStore + Send + Sync {
         filter: &RefundFilter,
         page: &Page,
     ) -> Result<Listed<Refund>, StoreError>;
-
-    /// Hands up to `limit` armed attempts of `provider` that are due to the caller, as sent.
-    async fn claim_to_send(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError>;
 
     /// Hands up to `limit` attempts of `provider` to the caller whose outcome has to be looked up:
     /// accepted or unknown ones that are due, and sent ones whose holder vanished, which become

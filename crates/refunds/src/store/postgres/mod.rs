@@ -9,6 +9,7 @@ mod creating;
 mod disruptions;
 mod external;
 mod import;
+mod lanes;
 mod ledger;
 mod orders;
 mod policies;
@@ -241,10 +242,6 @@ impl RefundStore for PostgresStore {
         page: &Page,
     ) -> Result<Listed<Refund>, StoreError> {
         refunds::list(&self.database, tenant, filter, page).await
-    }
-
-    async fn claim_to_send(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError> {
-        attempts::claim_to_send(&self.database, claim).await
     }
 
     async fn claim_to_look_up(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError> {

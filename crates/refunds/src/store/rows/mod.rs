@@ -4,6 +4,7 @@
 //! it is never replaced by a default.
 
 mod disruptions;
+mod lanes;
 mod ledger;
 mod orders;
 mod refunds;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::domain::quote::Quote;
 
 pub(super) use disruptions::{DisruptionRow, ItemRow, ItemTotalsRow, PendingItemRow, plan_from};
+pub(super) use lanes::{ArmedRow, FundsRow, LaneRow, lane_states};
 pub(super) use ledger::{
     AuditRow, BalanceRow, HeadRow, LinkedRow, PostingRow, WaitingRow, head_from, roles_of,
     sums_from, tally_from,
