@@ -28,6 +28,14 @@ pub trait LaneStore: Send + Sync {
         sends_per_second: Option<u32>,
     ) -> Result<Taken, StoreError>;
 
+    /// Another slot in the place of one that has passed unused, or, when there is none soon, `None`.
+    async fn renew_slot(
+        &self,
+        provider: &str,
+        sends_per_second: u32,
+        unused: Slot,
+    ) -> Result<Option<Slot>, StoreError>;
+
     /// Takes in what calls have shown of a provider; returns its lane before and after.
     async fn tell_lane(
         &self,
@@ -140,6 +148,12 @@ pub(super) struct DatabaseClock {
 }
 
 impl DatabaseClock {
+    /// Gives one slot back and takes another one.
+    pub(super) fn renew(self, log: &mut SlotLog, per_second: u32, unused: Slot) -> Option<Slot> {
+        log.give_back(unused.at);
+        log.take(per_second, 1, self.shows).pop().map(|at| self.slot(at))
+    }
+
     /// The slot at that time by the database's clock.
     fn slot(self, at: Timestamp) -> Slot {
         Slot { at, opens: self.read + at.since(self.shows) }
@@ -178,7 +192,7 @@ impl Allowance {
         mut self,
         attempts: Vec<Attempt>,
         claim: &Claim<'_>,
-    ) -> (Taken, Option<(Lane, SlotLog)>) {
+    ) -> (Taken, Option<(Lane, Option<SlotLog>)>) {
         let pass = self.lane.pass(claim.now);
         let count = i64::try_from(attempts.len()).unwrap_or(i64::MAX);
         if pass == Pass::Probe && count > 0 {
@@ -197,8 +211,9 @@ impl Allowance {
             Pass::Open | Pass::Probe => {}
         }
         taken.lane = (pass != Pass::Open).then(|| self.lane.clone());
-        let log = self.slots.map(|(_, log)| log).unwrap_or_default();
-        (taken, (count > 0).then_some((self.lane, log)))
+        let is_changed = count > 0 && (pass == Pass::Probe || self.slots.is_some());
+        let log = self.slots.map(|(_, log)| log);
+        (taken, is_changed.then_some((self.lane, log)))
     }
 }
 

@@ -23,7 +23,7 @@ use super::{START_WITHIN, Workshop, settler};
 use crate::domain::attempt::Attempt;
 use crate::domain::settle::{AttemptFinding, Finding, backoff};
 use crate::provider::SharedProvider;
-use crate::store::{Again, Claim, Taken};
+use crate::store::{Again, Claim, Slot, Taken};
 
 /// How long a holder may need beyond its call, to write the finding down.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
@@ -58,6 +58,9 @@ pub(super) trait Job: Send + Sync + 'static {
 
     /// Takes attempts on.
     async fn claim(&self, claim: &Claim<'_>) -> Result<Taken, StoreError>;
+
+    /// Another slot in the place of one that has passed; `None` when there is none soon.
+    async fn renew(&self, passed: Slot) -> Option<Slot>;
 
     /// Calls the provider about an attempt.
     async fn call(&self, attempt: &Attempt) -> Finding;
@@ -173,8 +176,8 @@ impl Lane {
         let is_first = taken.lane.is_some();
         let mut slots = taken.slots.into_iter();
         for attempt in taken.attempts {
-            let opens = slots.next().map(|slot| slot.opens);
-            self.start(attempt, Start { claimed: now, opens, is_first });
+            let slot = slots.next();
+            self.start(attempt, Start { claimed: now, slot, is_first });
         }
         if count > 0 {
             self.idle = 0;
@@ -261,43 +264,47 @@ impl Lane {
 struct Start {
     /// When it was claimed.
     claimed: Timestamp,
-    /// When its slot opens, on a lane with a limit.
-    opens: Option<Instant>,
+    /// Its slot, on a lane with a limit.
+    slot: Option<Slot>,
     /// Whether it goes first after a rest, and everybody waits for it: then it may be late.
     is_first: bool,
 }
 
-/// Waits for the attempt's slot and for a permit to call. `Err` with the time to try again when the
-/// call must not be made: the lane stops or rests, the slot has passed, or the attempt has waited so
-/// long that its lease may end before its call.
+/// Waits for the attempt's slot and for a permit to call; a slot that passes meanwhile is exchanged.
+/// `Err` with the time to try again when the call must not be made: the lane stops or rests, has no
+/// slot soon, or the attempt has waited so long that its lease may end before its call.
 async fn admit(
     job: &dyn Job,
     width: Arc<Width>,
     workshop: &Workshop,
-    start: Start,
+    mut start: Start,
     stop: &CancellationToken,
 ) -> Result<Permit, Timestamp> {
-    let turn = async {
-        if let Some(opens) = start.opens {
-            sleep_until(opens).await;
+    loop {
+        let turn = async {
+            if let Some(slot) = start.slot {
+                sleep_until(slot.opens).await;
+            }
+            Arc::clone(&width).permit().await
+        };
+        let permit = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(workshop.clock.now()),
+            permit = turn => permit,
+        };
+        let now = workshop.clock.now();
+        let rest = job.hold().left(now);
+        if !rest.is_zero() {
+            return Err(now.plus(rest));
         }
-        width.permit().await
-    };
-    let permit = tokio::select! {
-        biased;
-        () = stop.cancelled() => return Err(workshop.clock.now()),
-        permit = turn => permit,
-    };
-    let now = workshop.clock.now();
-    let rest = job.hold().left(now);
-    if !rest.is_zero() {
-        return Err(now.plus(rest));
+        if now.since(start.claimed) > START_WITHIN {
+            return Err(now);
+        }
+        let passed = start.slot.filter(|slot| !start.is_first && slot.opens.elapsed() > LATE);
+        let Some(passed) = passed else { return Ok(permit) };
+        drop(permit);
+        start.slot = Some(job.renew(passed).await.ok_or(now)?);
     }
-    let is_late = !start.is_first && start.opens.is_some_and(|opens| opens.elapsed() > LATE);
-    if is_late || now.since(start.claimed) > START_WITHIN {
-        return Err(now);
-    }
-    Ok(permit)
 }
 
 /// What a finding says of the number of calls.

@@ -18,7 +18,7 @@ use crate::domain::settle::{Finding, backoff};
 use crate::provider::{
     LookUp, LookUpOutcome, ProviderRefund, ProviderStatus, ProviderTerms, SharedProvider,
 };
-use crate::store::{Claim, Taken};
+use crate::store::{Claim, Slot, Taken};
 
 /// One in this many calls to a provider may be a look-up.
 const SHARE: usize = 4;
@@ -54,6 +54,10 @@ impl Job for LookingUp {
 
     async fn claim(&self, claim: &Claim<'_>) -> Result<Taken, StoreError> {
         self.workshop.store.claim_to_look_up(claim).await.map(Taken::of)
+    }
+
+    async fn renew(&self, _: Slot) -> Option<Slot> {
+        None
     }
 
     async fn call(&self, attempt: &Attempt) -> Finding {

@@ -23,7 +23,7 @@ use crate::domain::settle::Finding;
 use crate::provider::{
     ProviderRefund, ProviderStatus, ProviderTerms, RefundOrder, SendOutcome, SharedProvider,
 };
-use crate::store::{Claim, Taken};
+use crate::store::{Claim, Slot, Taken};
 
 /// The lane that sends.
 pub(super) struct Sending {
@@ -63,6 +63,23 @@ impl Job for Sending {
         let taken = self.workshop.store.claim_to_send(claim, limit).await?;
         self.gate.see(taken.lane.as_ref());
         Ok(taken)
+    }
+
+    async fn renew(&self, passed: Slot) -> Option<Slot> {
+        let provider = self.provider.name();
+        let limit = self.provider.terms().sends_per_second?;
+        match self.workshop.store.renew_slot(provider, limit, passed).await {
+            Ok(slot) => slot,
+            Err(error) => {
+                let error: &dyn Error = &error;
+                tracing::warn!(
+                    provider.name = provider,
+                    error,
+                    "slot has passed and cannot be exchanged, its attempt is put off"
+                );
+                None
+            }
+        }
     }
 
     async fn call(&self, attempt: &Attempt) -> Finding {

@@ -47,6 +47,17 @@ impl SlotLog {
         taken
     }
 
+    /// Takes back a slot that was not used.
+    pub fn give_back(&mut self, slot: Timestamp) {
+        if let Some(at) = self.0.iter().rposition(|(at, _)| *at == slot.0) {
+            if self.0[at].1 > 1 {
+                self.0[at].1 -= 1;
+            } else {
+                self.0.remove(at);
+            }
+        }
+    }
+
     /// How long it takes from `now` until half the horizon is free again: when to ask next.
     pub fn refills_in(&self, per_second: u32, now: Timestamp) -> Duration {
         self.next(&Pace::of(per_second), now).since(now).saturating_sub(HORIZON / 2)
@@ -188,6 +199,29 @@ mod tests {
         let back = START.plus(log.refills_in(25, START));
         assert!(back > START);
         assert!(!log.take(25, usize::MAX, back).is_empty());
+    }
+
+    #[test]
+    fn a_slot_that_was_not_used_is_there_for_another_request() {
+        for per_second in [2, 25, 1_000] {
+            let mut log = SlotLog::default();
+            let limit = usize::try_from(per_second).unwrap();
+            let mut slots = Vec::new();
+            for step in 0..6 {
+                let now = START.plus(step * Duration::from_millis(125));
+                slots.extend(log.take(per_second, usize::MAX, now));
+            }
+            assert_eq!(slots.len(), limit, "the window is full");
+            let now = START.plus(Duration::from_secs(1));
+            assert_eq!(log.clone().take(per_second, 1, now)[0], START.plus(WINDOW));
+            log.give_back(slots[limit / 2]);
+            log.give_back(Timestamp(7));
+            let next = log.take(per_second, 1, now)[0];
+            assert!(next < START.plus(WINDOW), "{per_second}: {next:?}");
+            slots.remove(limit / 2);
+            slots.push(next);
+            assert!(peak(&slots) <= limit);
+        }
     }
 
     #[test]

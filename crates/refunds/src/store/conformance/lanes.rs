@@ -20,6 +20,7 @@ redress_testkit::conformance! {
     a_lane_without_a_limit_has_no_slots,
     competing_workers_share_the_slots,
     slots_go_only_with_attempts,
+    a_slot_that_passed_is_exchanged,
     a_rest_holds_for_everybody_and_ends,
     a_lane_that_failed_lets_one_go_first,
     of_racing_workers_one_goes_first,
@@ -123,6 +124,21 @@ async fn slots_go_only_with_attempts(fixture: Fixture) {
     assert!(waited >= Duration::from_millis(32), "{waited:?}");
 }
 
+async fn a_slot_that_passed_is_exchanged(fixture: Fixture) {
+    fixture.arm(1).await;
+    let passed = fixture.claim("w1", 9, at(0), Some(1)).await.slots[0];
+    // The one request of this second is not made: another may be, instead of it.
+    let renewed = fixture.store.renew_slot(STRIPE, 1, passed).await.unwrap().unwrap();
+    assert!(renewed.at >= passed.at, "{renewed:?} {passed:?}");
+    // And no third one.
+    fixture.arm(1).await;
+    let next = fixture.claim("w2", 9, at(0), Some(1)).await;
+    for slot in &next.slots {
+        assert!(slot.at.since(renewed.at) > Duration::from_secs(1), "{slot:?} {renewed:?}");
+    }
+    assert_eq!(next.attempts.len(), next.slots.len());
+}
+
 async fn a_rest_holds_for_everybody_and_ends(fixture: Fixture) {
     fixture.arm(4).await;
     let told = fixture.tell(LaneNews::Asks(MINUTE), at(0)).await;
@@ -139,18 +155,19 @@ async fn a_rest_holds_for_everybody_and_ends(fixture: Fixture) {
 
 async fn a_lane_that_failed_lets_one_go_first(fixture: Fixture) {
     fixture.arm(5).await;
-    for rate in [None, LIMIT] {
-        let shut = fixture.tell(LaneNews::Fails, at(0)).await;
+    for (start, rate) in [(0, None), (10, LIMIT)] {
+        let shut = fixture.tell(LaneNews::Fails, at(start)).await;
         assert_eq!((shut.breaker, shut.reason), (Breaker::Open, Some(RestReason::CallsFail)));
-        assert_eq!(fixture.claim("w1", 9, at(0), rate).await.attempts, []);
-        let first = fixture.claim("w2", 9, at(1), rate).await;
+        assert_eq!(fixture.claim("w1", 9, at(start), rate).await.attempts, []);
+        let now = at(start + 1);
+        let first = fixture.claim("w2", 9, now, rate).await;
         assert_eq!(first.attempts.len(), 1);
         assert_eq!(first.lane.map(|lane| lane.breaker), Some(Breaker::HalfOpen));
-        let second = fixture.claim("w3", 9, at(1), rate).await;
-        assert_eq!((second.attempts, second.again), (vec![], Some(Again::At(at(1).plus(LEASE)))));
-        let open = fixture.tell(LaneNews::Answers, at(2)).await;
-        assert_eq!((open.breaker, open.since, open.trips), (Breaker::Closed, at(2), 0));
-        assert_eq!(fixture.claim("w4", 1, at(2), rate).await.attempts.len(), 1);
+        let second = fixture.claim("w3", 9, now, rate).await;
+        assert_eq!((second.attempts, second.again), (vec![], Some(Again::At(now.plus(LEASE)))));
+        let open = fixture.tell(LaneNews::Answers, at(start + 2)).await;
+        assert_eq!((open.breaker, open.since), (Breaker::Closed, at(start + 2)));
+        assert_eq!(fixture.claim("w4", 1, at(start + 2), rate).await.attempts.len(), 1);
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::super::Claim;
-use super::super::lanes::{Allowance, DatabaseClock, FundsLook, LaneState, LaneStore, Taken};
+use super::super::lanes::{Allowance, DatabaseClock, FundsLook, LaneState, LaneStore, Slot, Taken};
 use super::super::rows::{ArmedRow, FundsRow, LaneRow, lane_states};
 use super::{PostgresStore, attempts};
 use crate::domain::lane::{FundsWait, Lane, LaneNews, RestReason, SlotLog};
@@ -49,10 +49,24 @@ impl LaneStore for PostgresStore {
         };
         let (taken, changed) = allowance.used_for(attempts, claim);
         if let Some((lane, slots)) = changed {
-            put(&mut tx, claim.provider, &lane, Some(&slots)).await?;
+            put(&mut tx, claim.provider, &lane, slots.as_ref()).await?;
         }
         self.database.commit(tx).await?;
         Ok(taken)
+    }
+
+    async fn renew_slot(
+        &self,
+        provider: &str,
+        sends_per_second: u32,
+        unused: Slot,
+    ) -> Result<Option<Slot>, StoreError> {
+        let mut tx = self.database.begin().await?;
+        let (lane, mut slots, clock) = hold(&mut tx, provider).await?;
+        let renewed = clock.renew(&mut slots, sends_per_second, unused);
+        put(&mut tx, provider, &lane, Some(&slots)).await?;
+        self.database.commit(tx).await?;
+        Ok(renewed)
     }
 
     async fn tell_lane(

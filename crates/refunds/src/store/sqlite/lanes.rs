@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 use tokio::time::Instant;
 
 use super::super::Claim;
-use super::super::lanes::{Allowance, DatabaseClock, FundsLook, LaneState, LaneStore, Taken};
+use super::super::lanes::{Allowance, DatabaseClock, FundsLook, LaneState, LaneStore, Slot, Taken};
 use super::super::rows::{ArmedRow, FundsRow, LaneRow, encode_rows, lane_states};
 use super::{SqliteStore, attempts};
 use crate::domain::lane::{FundsWait, Lane, LaneNews, RestReason, SlotLog};
@@ -31,10 +31,24 @@ impl LaneStore for SqliteStore {
         };
         let (taken, changed) = allowance.used_for(attempts, claim);
         if let Some((lane, slots)) = changed {
-            put(&mut tx, claim.provider, &lane, Some(&slots)).await?;
+            put(&mut tx, claim.provider, &lane, slots.as_ref()).await?;
         }
         self.database.commit(tx).await?;
         Ok(taken)
+    }
+
+    async fn renew_slot(
+        &self,
+        provider: &str,
+        sends_per_second: u32,
+        unused: Slot,
+    ) -> Result<Option<Slot>, StoreError> {
+        let mut tx = self.database.begin().await?;
+        let (lane, mut slots, clock) = hold(&mut tx, provider).await?;
+        let renewed = clock.renew(&mut slots, sends_per_second, unused);
+        put(&mut tx, provider, &lane, Some(&slots)).await?;
+        self.database.commit(tx).await?;
+        Ok(renewed)
     }
 
     async fn tell_lane(
@@ -204,26 +218,22 @@ impl LaneStore for SqliteStore {
     }
 }
 
-/// Reads the lane's row, which is made where there is none, and the clock.
+/// Reads the lane's row, and the clock. A lane without a row is open.
 async fn hold(
     conn: &mut SqliteConnection,
     provider: &str,
 ) -> Result<(Lane, SlotLog, DatabaseClock), StoreError> {
-    const HELD: &str =
-        "SELECT provider, slots, breaker, since, reason, trips, rests_until, probe_until,
+    let row: LaneRow = sqlx::query_as(
+        "SELECT $1 AS provider, coalesce(slots, '') AS slots,
+                coalesce(breaker, 'CLOSED') AS breaker, coalesce(since, 0) AS since, reason,
+                coalesce(trips, 0) AS trips, coalesce(rests_until, 0) AS rests_until,
+                coalesce(probe_until, 0) AS probe_until,
                 CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000 AS clock
-         FROM lanes WHERE provider = $1";
-    let row: Option<LaneRow> =
-        sqlx::query_as(HELD).bind(provider).fetch_optional(&mut *conn).await?;
-    let row = if let Some(row) = row {
-        row
-    } else {
-        sqlx::query("INSERT INTO lanes (provider) VALUES ($1)")
-            .bind(provider)
-            .execute(&mut *conn)
-            .await?;
-        sqlx::query_as(HELD).bind(provider).fetch_one(conn).await?
-    };
+         FROM (SELECT 1) LEFT JOIN lanes ON provider = $1",
+    )
+    .bind(provider)
+    .fetch_one(conn)
+    .await?;
     let clock = DatabaseClock { shows: Timestamp(row.clock), read: Instant::now() };
     let (lane, slots) = row.into_lane()?;
     Ok((lane, slots, clock))
@@ -237,9 +247,12 @@ async fn put(
     slots: Option<&SlotLog>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE lanes SET breaker = $2, since = $3, reason = $4, trips = $5, rests_until = $6,
-             probe_until = $7, slots = coalesce($8, slots)
-         WHERE provider = $1",
+        "INSERT INTO lanes (provider, breaker, since, reason, trips, rests_until, probe_until, slots)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, ''))
+         ON CONFLICT (provider) DO UPDATE SET breaker = EXCLUDED.breaker, since = EXCLUDED.since,
+             reason = EXCLUDED.reason, trips = EXCLUDED.trips,
+             rests_until = EXCLUDED.rests_until, probe_until = EXCLUDED.probe_until,
+             slots = coalesce($8, slots)",
     )
     .bind(provider)
     .bind(lane.breaker.as_str())

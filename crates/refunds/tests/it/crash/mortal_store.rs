@@ -26,7 +26,8 @@ use redress_refunds::store::{
     ActOutcome, AmbiguousRefund, AppliedPolicy, AuditFilter, AuditOf, ChainPage, Claim,
     CreateOutcome, Decision, DisruptionFilter, FundsLook, ImportOutcome, ImportedOrder, ItemTerms,
     ItemTotals, LaneState, LaneStore, LedgerStore, Listed, NewRefund, OrderFilter, Page, PaymentAt,
-    RefundFilter, RefundStore, RequestRecord, SharedStore, Slice, StoredQuote, StoredReply, Taken,
+    RefundFilter, RefundStore, RequestRecord, SharedStore, Slice, Slot, StoredQuote, StoredReply,
+    Taken,
 };
 use redress_store::StoreError;
 use redress_store::lease::Lease;
@@ -80,6 +81,7 @@ forward! {
 forward! {
     impl LaneStore {
         claim_to_send(claim: &Claim<'_>, sends_per_second: Option<u32>) -> Taken;
+        renew_slot(provider: &str, sends_per_second: u32, unused: Slot) -> Option<Slot>;
         tell_lane(provider: &str, news: LaneNews, now: Timestamp) -> (Lane, Lane);
         take_funds_turn(
             provider: &str,
