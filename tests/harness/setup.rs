@@ -17,7 +17,7 @@ use super::provider::SECRET_KEY;
 fn refunds_settings() -> String {
     format!(
         "secret_key = \"{SECRET_KEY}\"\nvisibility_window_ms = 500\ntimeout_ms = 1000\n\
-         concurrency = 8\n\n[service.worker]\npoll_ms = 200\nlook_up_first_ms = 200\n\
+         concurrency = 8\nsends_per_second = 0\n\n[service.worker]\npoll_ms = 200\nlook_up_first_ms = 200\n\
          look_up_cap_ms = 1000\ncheck_first_ms = 200\n"
     )
 }

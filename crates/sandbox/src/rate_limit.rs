@@ -3,6 +3,7 @@
 //! Every request is counted as received, also those that are refused; the peaks are kept for the
 //! whole run, so that a test can prove that a client never went above a limit.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use http::Method;
@@ -55,8 +56,11 @@ impl Endpoint {
     }
 }
 
+/// How many seconds are told apart.
+const SECONDS_KEPT: usize = 120;
+
 /// What was counted since the start, as the control plane shows it.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct RequestCounts {
     /// Requests to `/v1/`, refused ones included.
     pub(crate) requests_total: u64,
@@ -66,6 +70,9 @@ pub(crate) struct RequestCounts {
     pub(crate) refund_requests_total: u64,
     /// The most `POST /v1/refunds` received in one calendar second.
     pub(crate) peak_refund_requests_per_s: u32,
+    /// `POST /v1/refunds` received in each calendar second that had any, refused ones included:
+    /// the second and the count, the last [`SECONDS_KEPT`] of them, oldest first.
+    pub(crate) refund_requests_by_second: VecDeque<(i64, u32)>,
     /// The most `POST /v1/refunds` let through in one calendar second.
     pub(crate) peak_refund_requests_admitted_per_s: u32,
     /// `GET`s of known endpoints, refused ones included.
@@ -106,7 +113,8 @@ impl RateLimiter {
         let window = &mut *window;
         let second = now.div_euclid(1_000_000);
         if second != window.second {
-            *window = Window { second, counts: window.counts, ..Window::default() };
+            let counts = std::mem::take(&mut window.counts);
+            *window = Window { second, counts, ..Window::default() };
         }
         window.count_received(endpoint);
         let by_endpoint = &mut window.admitted_by_endpoint[endpoint as usize];
@@ -129,7 +137,7 @@ impl RateLimiter {
 
     /// What was counted so far.
     pub(crate) fn counts(&self) -> RequestCounts {
-        locked(&self.window).counts
+        locked(&self.window).counts.clone()
     }
 }
 
@@ -144,6 +152,14 @@ impl Window {
             counts.refund_requests_total += 1;
             counts.peak_refund_requests_per_s =
                 counts.peak_refund_requests_per_s.max(self.refunds_received);
+            let seconds = &mut counts.refund_requests_by_second;
+            match seconds.back_mut() {
+                Some((last, count)) if *last == self.second => *count += 1,
+                _ => seconds.push_back((self.second, 1)),
+            }
+            if seconds.len() > SECONDS_KEPT {
+                seconds.pop_front();
+            }
         }
         if endpoint.is_read() {
             self.reads_received += 1;
@@ -174,6 +190,17 @@ mod tests {
         assert_eq!(counts.peak_requests_per_s, 5);
         assert_eq!(counts.peak_refund_requests_per_s, 4);
         assert_eq!(counts.peak_refund_requests_admitted_per_s, 2);
+        assert_eq!(counts.refund_requests_by_second, [(0, 1), (1, 4), (2, 1)]);
+    }
+
+    #[test]
+    fn only_the_last_seconds_are_told_apart() {
+        let limiter = RateLimiter::new(0, 0);
+        for second in 0..200 {
+            assert!(limiter.admit(Endpoint::CreateRefund, second * SECOND).is_ok());
+        }
+        let seconds = limiter.counts().refund_requests_by_second;
+        assert_eq!((seconds.len(), seconds.front()), (SECONDS_KEPT, Some(&(80, 1))));
     }
 
     #[test]

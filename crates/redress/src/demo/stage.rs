@@ -72,10 +72,11 @@ impl Stage {
         let layout = Layout {
             ports: Ports::AtStart,
             stripe_base_url: provider.base_url(),
-            // The sandbox shows a refund at once and settles soon, so short pauses are honest here.
+            // The sandbox shows a refund at once and settles soon, so short pauses are honest here;
+            // it takes as many refunds a second as come.
             refunds_extra: format!(
-                "secret_key = \"{SANDBOX_KEY}\"\nvisibility_window_ms = 500\ntimeout_ms = 2000\n\n\
-                 [service.worker]\nlook_up_first_ms = 300\ncheck_first_ms = 300\npoll_ms = 500\n"
+                "secret_key = \"{SANDBOX_KEY}\"\nvisibility_window_ms = 500\ntimeout_ms = 2000\n\
+                 sends_per_second = 0\n\n[service.worker]\nlook_up_first_ms = 300\ncheck_first_ms = 300\npoll_ms = 500\n"
             ),
             databases: Vec::new(),
         };

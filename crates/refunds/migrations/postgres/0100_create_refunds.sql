@@ -257,19 +257,53 @@ CREATE TABLE attempts (
     absences INTEGER NOT NULL,
     delays INTEGER NOT NULL,
     updated BIGINT NOT NULL,
+    -- 1 for an attempt of a disruption, which lets those of single customers go first; 0 for theirs.
+    bulk SMALLINT NOT NULL DEFAULT 0 CHECK (bulk IN (0, 1)),
     PRIMARY KEY (tenant, attempt_id),
     FOREIGN KEY (tenant, refund_id) REFERENCES refunds (tenant, refund_id),
     FOREIGN KEY (tenant, order_id, payment_id) REFERENCES payments (tenant, order_id, payment_id),
     UNIQUE (tenant, refund_id, payment_id, ordinal)
 );
--- What a lane's workers look for; settled attempts are not in it.
-CREATE INDEX attempts_to_do ON attempts (provider, state, due)
-    WHERE state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN');
+-- What a lane's workers look for; settled attempts are in neither.
+CREATE INDEX attempts_to_send ON attempts (provider, bulk, due) WHERE state = 'ARMED';
+CREATE INDEX attempts_to_look_up ON attempts (provider, state, due)
+    WHERE state IN ('SENT', 'ACCEPTED', 'UNKNOWN');
 -- The provider's idempotency key is unique over all tenants, and a webhook finds its attempt by it
 -- or by the provider's own id.
 CREATE UNIQUE INDEX attempts_attempt_id_key ON attempts (attempt_id);
 CREATE INDEX attempts_by_provider_refund ON attempts (provider, provider_refund)
     WHERE provider_refund <> '';
+
+-- The lanes of payment providers, shared by all processes and all tenants. A lane without a row has
+-- never rested and has no limit.
+CREATE TABLE lanes (
+    provider TEXT COLLATE "C" NOT NULL,
+    -- The slots that were given lately, by this database's clock.
+    slots TEXT NOT NULL DEFAULT '',
+    breaker TEXT NOT NULL DEFAULT 'CLOSED',
+    -- Since when the breaker is in that state.
+    since BIGINT NOT NULL DEFAULT 0,
+    -- Why it rests, or last did.
+    reason TEXT,
+    trips INTEGER NOT NULL DEFAULT 0,
+    rests_until BIGINT NOT NULL DEFAULT 0,
+    probe_until BIGINT NOT NULL DEFAULT 0,
+    -- When the provider's balance is to be looked at again.
+    funds_due BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (provider)
+) WITH (fillfactor = 50);
+
+-- Currencies of a lane that wait until the provider's balance covers what is sent next.
+CREATE TABLE lane_funds (
+    provider TEXT COLLATE "C" NOT NULL,
+    currency TEXT COLLATE "C" NOT NULL,
+    needed BIGINT NOT NULL,
+    -- NULL while the provider has not been asked since it refused for want of funds.
+    available BIGINT,
+    since BIGINT NOT NULL,
+    checks INTEGER NOT NULL,
+    PRIMARY KEY (provider, currency)
+);
 
 CREATE TABLE disruption_items (
     tenant TEXT COLLATE "C" NOT NULL,

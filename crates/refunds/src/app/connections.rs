@@ -29,6 +29,11 @@ impl Connections {
         self.providers.iter().find(|provider| provider.name() == name)
     }
 
+    /// The connected providers' names on payments.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.providers.iter().map(|provider| provider.name())
+    }
+
     /// How long money sent through `used` takes at most, by those of them that are connected;
     /// `None` when none of them is.
     pub fn arrival<'a>(&self, used: impl IntoIterator<Item = &'a str>) -> Option<Duration> {
@@ -73,6 +78,8 @@ mod tests {
             replay_window: None,
             refund_window,
             reads_per_second: 1,
+            sends_per_second: None,
+            balance_gate: false,
             equal_amount_spacing: None,
             finds_by_reference: true,
         };

@@ -181,6 +181,11 @@ pub(super) fn next_page(orders: &[Order]) -> Option<&Order> {
 /// Adds what the provider tells.
 async fn look_at(app: &Refunds, lane: &mut PreviewLane) {
     let Some(provider) = app.connections.find(&lane.provider) else { return };
+    lane.per_second = provider.terms().sends_per_second;
+    lane.estimate = lane.per_second.map(|rate| {
+        let refunds = lane.refunds.unsigned_abs();
+        Duration::from_secs(refunds.div_ceil(u64::from(rate.max(1))))
+    });
     match provider.balance().await {
         Ok(balance) => {
             let of = |need: &Money| {

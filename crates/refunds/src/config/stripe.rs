@@ -38,6 +38,12 @@ pub struct StripeConfig {
     pub visibility_window_ms: u64,
     /// Calls under way at once; 32 when not given.
     pub concurrency: usize,
+    /// Refunds a second that all processes on one database send together; 25 when not given, which
+    /// is what Stripe allows an account on each endpoint (docs.stripe.com/rate-limits). 0: no limit.
+    pub sends_per_second: u32,
+    /// Whether refunds wait while the balance in their currency does not cover them; true when not
+    /// given. The key must be allowed to read the balance.
+    pub balance_gate: bool,
     /// Reads a second that this process may make; 20 when not given, of the 25 that Stripe allows
     /// an account on each endpoint (docs.stripe.com/rate-limits).
     pub reads_per_second: u32,
@@ -62,6 +68,8 @@ impl Default for StripeConfig {
             timeout_ms: 20_000,
             visibility_window_ms: 10_000,
             concurrency: 32,
+            sends_per_second: 25,
+            balance_gate: true,
             reads_per_second: 20,
             refund_window_days: None,
             arrival_days: 14,
@@ -100,6 +108,11 @@ impl StripeConfig {
                 self.reads_per_second,
                 1..=10_000,
             ),
+            sends_per_second: match self.sends_per_second {
+                0 => None,
+                limit => Some(check.range(&key("sends_per_second"), limit, 1..=10_000)),
+            },
+            balance_gate: self.balance_gate,
             refund_window: self
                 .refund_window_days
                 .map(|age| days(check.range(&key("refund_window_days"), age, 1..=3_650))),

@@ -38,8 +38,18 @@ fn a_key_is_enough_to_connect_stripe() {
     assert_eq!(stripe.terms.replay_window, Some(days(1)));
     assert_eq!(stripe.terms.refund_window, None);
     assert_eq!(stripe.terms.reads_per_second, 20);
+    assert_eq!((stripe.terms.sends_per_second, stripe.terms.balance_gate), (Some(25), true));
     assert!(stripe.webhook_secrets.is_empty());
     assert_eq!(settings.worker.item_terms.arrival, Some(days(14)));
+}
+
+#[test]
+fn a_lane_can_be_without_a_limit_and_pay_whatever_the_balance_is() {
+    let stripe = json!({ "providers": { "stripe": {
+        "secret_key": "sk_test_1", "sends_per_second": 0, "balance_gate": false,
+    } } });
+    let terms = config(stripe).resolve().unwrap().stripe.unwrap().terms;
+    assert_eq!((terms.sends_per_second, terms.balance_gate), (None, false));
 }
 
 #[test]
@@ -106,6 +116,7 @@ fn every_mistake_is_told_at_once_by_its_key() {
             "concurrency": 0,
             "arrival_days": 0,
             "reads_per_second": 0,
+            "sends_per_second": 10_001,
             "refund_window_days": 0,
         } },
         "worker": {
@@ -123,6 +134,7 @@ fn every_mistake_is_told_at_once_by_its_key() {
         "providers.stripe.arrival_days",
         "providers.stripe.concurrency",
         "providers.stripe.reads_per_second",
+        "providers.stripe.sends_per_second",
         "providers.stripe.refund_window_days",
         "webhooks.listen",
         "worker.poll_ms",

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod credit_note;
 pub mod disruption;
 pub mod fact;
+pub mod lane;
 pub mod ledger;
 pub mod order;
 pub mod price;

@@ -41,6 +41,12 @@ pub enum Finding {
         /// The provider's id of the refund; empty when it made none.
         provider_refund: String,
     },
+    /// The provider has refused because its balance does not cover it. It would answer the same
+    /// under the same key, so that another attempt takes its place.
+    OutOfFunds {
+        /// When the next attempt may be sent.
+        retry: Timestamp,
+    },
     /// No answer, or one that proves nothing.
     AnswerLost {
         /// When to look it up.
@@ -133,8 +139,12 @@ pub fn settle(
         AttemptState::Failed => {
             change = CounterChange { reserved: -attempt.amount, refunded: 0 };
             settlement.postings.push(Posting::new(PostingKind::Void, Subject::of(&attempt)));
-            if attempt.reason == Some(Reason::NotExecuted) && attempt.ordinal < MAX_ATTEMPTS {
-                let next = further_attempt(&attempt, ids, now);
+            let due = match found.finding {
+                Finding::OutOfFunds { retry } => Some(retry),
+                _ => (attempt.reason == Some(Reason::NotExecuted)).then_some(now),
+            };
+            if let Some(due) = due.filter(|_| attempt.ordinal < MAX_ATTEMPTS) {
+                let next = Attempt { due, ..further_attempt(&attempt, ids, now) };
                 // The next attempt takes over the reservation that this one gives up.
                 change.reserved = 0;
                 settlement.postings.push(Posting::new(PostingKind::Reserve, Subject::of(&next)));
@@ -180,6 +190,13 @@ fn apply(attempt: &mut Attempt, finding: &Finding) -> Option<()> {
             attempt.state = state.next(AttemptEvent::Refuse)?;
             attempt.provider_refund.clone_from(provider_refund);
             attempt.reason = Some(*reason);
+        }
+        Finding::OutOfFunds { .. } => {
+            if state != AttemptState::Sent {
+                return None;
+            }
+            attempt.state = state.next(AttemptEvent::Refuse)?;
+            attempt.reason = Some(Reason::InsufficientBalance);
         }
         Finding::AnswerLost { check } => {
             attempt.state = state.next(AttemptEvent::LoseAnswer)?;

@@ -108,6 +108,11 @@ pub struct ProviderTerms {
     pub refund_window: Option<Duration>,
     /// Reads a second that this process may make; at least 1.
     pub reads_per_second: u32,
+    /// Refunds a second that the account may be sent, by all processes on one database together;
+    /// at least 1. `None`: no limit.
+    pub sends_per_second: Option<u32>,
+    /// Whether refunds wait while the account's balance does not cover them, instead of being sent.
+    pub balance_gate: bool,
     /// How long two refunds of the same amount on one payment have to lie apart, or the second one
     /// is refused as a duplicate. `None`: they need not.
     pub equal_amount_spacing: Option<Duration>,

@@ -129,6 +129,21 @@ impl Changes {
         Ok(())
     }
 
+    /// The attempts to insert, each with whether it belongs to a disruption.
+    pub(super) fn attempts_to_insert(&self) -> Vec<(&Attempt, bool)> {
+        let of_new = self.new_refunds.iter().flat_map(|refund| {
+            let bulk = refund.disruption.is_some();
+            refund.attempts.iter().map(move |attempt| (attempt, bulk))
+        });
+        // Whoever adds an attempt to a refund changes the refund.
+        let is_bulk = |attempt: &Attempt| {
+            let owner = |refund: &&Refund| refund.id == attempt.refund;
+            self.refunds.iter().find(owner).is_some_and(|refund| refund.disruption.is_some())
+        };
+        let further = self.new_attempts.iter().map(|attempt| (attempt, is_bulk(attempt)));
+        of_new.chain(further).collect()
+    }
+
     /// What a finding or a decision did to `refund`, which is as it stands now.
     fn push_settlement(&mut self, refund: &Refund, settlement: Settlement) {
         self.postings.extend(settlement.postings);

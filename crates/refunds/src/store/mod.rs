@@ -11,6 +11,7 @@ mod conformance;
 mod creating;
 mod disruptions;
 mod importing;
+mod lanes;
 mod ledger;
 mod overdrawn;
 mod rows;
@@ -40,6 +41,7 @@ use crate::domain::settle::AttemptFinding;
 pub use disruptions::{
     Advanced, DisruptionFilter, DisruptionStore, ItemFilter, ItemRecord, ItemTotals, Step, Work,
 };
+pub use lanes::{Again, FundsLook, LaneState, LaneStore, Slot, Taken};
 pub use ledger::{AuditFilter, CHAIN_BATCH, CHAIN_LEASE, ChainPage, LedgerStore, Slice};
 pub use types::{
     ActOutcome, AmbiguousRefund, AppliedPolicy, AuditOf, Claim, CreateOutcome, Decision,
@@ -68,9 +70,9 @@ fn records(requests: &[(TenantId, RequestRecord)], now: Timestamp) -> Vec<Idempo
 }
 
 /// Everything that refunds reads and writes; of disruptions [`DisruptionStore`] speaks, of the books
-/// and their chains [`LedgerStore`].
+/// and their chains [`LedgerStore`], of the lanes of providers [`LaneStore`].
 #[async_trait]
-pub trait RefundStore: DisruptionStore + LedgerStore + Send + Sync {
+pub trait RefundStore: DisruptionStore + LaneStore + LedgerStore + Send + Sync {
     /// Stores what is new or newer among `orders`, all in one transaction; one outcome each, in
     /// order. Counters of payments and lines that exist are kept. An order is pinned to the policy
     /// version that it was sold under as soon as that is known: of the policy it names, else of
@@ -236,9 +238,6 @@ pub trait RefundStore: DisruptionStore + LedgerStore + Send + Sync {
         filter: &RefundFilter,
         page: &Page,
     ) -> Result<Listed<Refund>, StoreError>;
-
-    /// Hands up to `limit` armed attempts of `provider` that are due to the caller, as sent.
-    async fn claim_to_send(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError>;
 
     /// Hands up to `limit` attempts of `provider` to the caller whose outcome has to be looked up:
     /// accepted or unknown ones that are due, and sent ones whose holder vanished, which become

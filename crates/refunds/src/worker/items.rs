@@ -153,7 +153,8 @@ impl Feeder {
     }
 }
 
-/// A few rounds of calls, so that the lane never runs dry.
+/// A few rounds of calls, or two seconds of a lane with a limit, so that it never runs dry.
 fn backlog_of(terms: &ProviderTerms) -> i64 {
-    BACKLOG.max(4 * i64::try_from(terms.concurrency).unwrap_or(i64::MAX / 4))
+    let rounds = 4 * i64::try_from(terms.concurrency).unwrap_or(i64::MAX / 4);
+    terms.sends_per_second.map_or_else(|| BACKLOG.max(rounds), |rate| 2 * i64::from(rate))
 }

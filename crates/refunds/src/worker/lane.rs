@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redress_core::clock::Timestamp;
 use redress_store::StoreError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,16 +18,22 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::hold::Hold;
 use super::streak::Streak;
+use super::width::{Permit, Width};
 use super::{START_WITHIN, Workshop, settler};
 use crate::domain::attempt::Attempt;
 use crate::domain::settle::{AttemptFinding, Finding, backoff};
 use crate::provider::SharedProvider;
-use crate::store::Claim;
+use crate::store::{Again, Claim, Slot, Taken};
 
 /// How long a holder may need beyond its call, to write the finding down.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 /// The shortest pause between two claims that found less than they could hold.
 const CLAIM_GAP: Duration = Duration::from_millis(10);
+/// The longest wait for a lane that rests or is being tried again: another process may learn sooner
+/// that it goes on.
+const LANE_POLL: Duration = Duration::from_secs(1);
+/// How long after its slot a request may still be sent. It is part of what slots allow for.
+const LATE: Duration = Duration::from_millis(50);
 /// The shortest and longest pause when something is due that this lane does not get, because it is
 /// another lane's.
 const IDLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -41,17 +47,20 @@ pub(super) trait Job: Send + Sync + 'static {
     /// Who is called.
     fn provider(&self) -> &SharedProvider;
 
-    /// How many calls this lane may have under way.
-    fn width(&self) -> usize;
+    /// How many attempts this lane may hold now.
+    fn room(&self) -> usize;
 
-    /// Whether the provider asked for time.
+    /// Until when no calls are made.
     fn hold(&self) -> &Hold;
 
     /// Told when there is work.
     fn signal(&self) -> watch::Receiver<()>;
 
     /// Takes attempts on.
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError>;
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Taken, StoreError>;
+
+    /// Another slot in the place of one that has passed; `None` when there is none soon.
+    async fn renew(&self, passed: Slot) -> Option<Slot>;
 
     /// Calls the provider about an attempt.
     async fn call(&self, attempt: &Attempt) -> Finding;
@@ -63,22 +72,21 @@ pub(super) trait Job: Send + Sync + 'static {
 /// Runs the lane until `stop`, then waits for its calls for as long as the drain time allows.
 pub(super) async fn run(
     job: Arc<dyn Job>,
-    permits: Arc<Semaphore>,
+    width: Arc<Width>,
     workshop: Workshop,
     stop: CancellationToken,
 ) {
-    let (findings, queue) = mpsc::channel(2 * job.width());
+    let (findings, queue) = mpsc::channel(job.room().max(1));
     let settler = tokio::spawn(settler::run(queue, workshop.clone(), job.name()));
     let settler = AbortOnDropHandle::new(settler);
     let drain = workshop.settings.drain;
     let mut lane = Lane {
-        room: 2 * job.width(),
         signal: job.signal(),
         streak: Streak::new(job.name()),
         calls: JoinSet::new(),
         idle: 0,
         job,
-        permits,
+        width,
         workshop,
         findings,
         stop,
@@ -103,13 +111,11 @@ pub(super) async fn run(
 
 struct Lane {
     job: Arc<dyn Job>,
-    permits: Arc<Semaphore>,
+    width: Arc<Width>,
     workshop: Workshop,
     findings: mpsc::Sender<AttemptFinding>,
     stop: CancellationToken,
     signal: watch::Receiver<()>,
-    /// Attempts that may be held at once: as many wait as are called about.
-    room: usize,
     calls: JoinSet<()>,
     streak: Streak,
     /// Claims in a row that found nothing although something was due.
@@ -141,7 +147,7 @@ impl Lane {
     }
 
     fn has_room(&self) -> bool {
-        2 * self.calls.len() <= self.room
+        2 * self.calls.len() <= self.job.room()
     }
 
     /// Takes on as many attempts as there is room for, and starts calls about them.
@@ -151,39 +157,54 @@ impl Lane {
         if !rest.is_zero() {
             return Next::Claim(Instant::now() + rest.min(self.workshop.settings.poll));
         }
-        let free = self.room - self.calls.len();
+        let free = self.job.room().saturating_sub(self.calls.len());
         let terms = self.job.provider().terms();
-        let token = self.workshop.ids.next_id();
+        let fence = self.workshop.ids.next_id();
         let claim = Claim {
             provider: self.job.provider().name(),
-            claim: &token,
+            claim: &fence,
             limit: i64::try_from(free).unwrap_or(i64::MAX),
             now,
             lease: START_WITHIN + terms.timeout + LEASE_MARGIN,
         };
-        let attempts = match self.job.claim(&claim).await {
-            Ok(attempts) => attempts,
+        let taken = match self.job.claim(&claim).await {
+            Ok(taken) => taken,
             Err(error) => return Next::Claim(Instant::now() + self.streak.failed(&error)),
         };
         self.streak.ended();
-        let count = attempts.len();
-        for attempt in attempts {
-            self.start(attempt, now);
+        let count = taken.attempts.len();
+        let is_first = taken.lane.is_some();
+        let mut slots = taken.slots.into_iter();
+        for attempt in taken.attempts {
+            let slot = slots.next();
+            self.start(attempt, Start { claimed: now, slot, is_first });
         }
         if count > 0 {
             self.idle = 0;
         }
+        match taken.again {
+            Some(Again::In(pause)) => return Next::Claim(Instant::now() + pause.max(CLAIM_GAP)),
+            Some(Again::At(until)) => {
+                let pause = until.since(now).min(self.workshop.settings.poll).min(LANE_POLL);
+                return Next::Claim(Instant::now() + pause.max(CLAIM_GAP));
+            }
+            None => {}
+        }
         if count == free { Next::Claim(Instant::now()) } else { self.ask().await }
     }
 
-    fn start(&mut self, attempt: Attempt, claimed: Timestamp) {
+    fn start(&mut self, attempt: Attempt, start: Start) {
         let job = Arc::clone(&self.job);
-        let permits = Arc::clone(&self.permits);
+        let width = Arc::clone(&self.width);
         let (workshop, stop) = (self.workshop.clone(), self.stop.clone());
         let findings = self.findings.clone();
         self.calls.spawn(async move {
-            let finding = match admit(&*job, permits, &workshop, claimed, &stop).await {
-                Ok(_permit) => job.call(&attempt).await,
+            let finding = match admit(&*job, width, &workshop, start, &stop).await {
+                Ok(permit) => {
+                    let finding = job.call(&attempt).await;
+                    judge(&permit, &finding);
+                    finding
+                }
                 Err(retry) => job.put_off(retry),
             };
             let Attempt { tenant, id, claim, .. } = attempt;
@@ -238,28 +259,64 @@ impl Lane {
     }
 }
 
-/// Waits for a permit to call. `Err` with the time to try again when the call must not be made: the
-/// lane stops or rests, or the attempt has waited so long that its lease may end before its call.
+/// When the call about an attempt may begin.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    /// When it was claimed.
+    claimed: Timestamp,
+    /// Its slot, on a lane with a limit.
+    slot: Option<Slot>,
+    /// Whether it goes first after a rest, and everybody waits for it: then it may be late.
+    is_first: bool,
+}
+
+/// Waits for the attempt's slot and for a permit to call; a slot that passes meanwhile is exchanged.
+/// `Err` with the time to try again when the call must not be made: the lane stops or rests, has no
+/// slot soon, or the attempt has waited so long that its lease may end before its call.
 async fn admit(
     job: &dyn Job,
-    permits: Arc<Semaphore>,
+    width: Arc<Width>,
     workshop: &Workshop,
-    claimed: Timestamp,
+    mut start: Start,
     stop: &CancellationToken,
-) -> Result<OwnedSemaphorePermit, Timestamp> {
-    let permit = tokio::select! {
-        biased;
-        () = stop.cancelled() => return Err(workshop.clock.now()),
-        permit = permits.acquire_owned() => permit,
-    };
-    let now = workshop.clock.now();
-    let rest = job.hold().left(now);
-    if !rest.is_zero() {
-        return Err(now.plus(rest));
+) -> Result<Permit, Timestamp> {
+    loop {
+        let turn = async {
+            if let Some(slot) = start.slot {
+                sleep_until(slot.opens).await;
+            }
+            Arc::clone(&width).permit().await
+        };
+        let permit = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(workshop.clock.now()),
+            permit = turn => permit,
+        };
+        let now = workshop.clock.now();
+        let rest = job.hold().left(now);
+        if !rest.is_zero() {
+            return Err(now.plus(rest));
+        }
+        if now.since(start.claimed) > START_WITHIN {
+            return Err(now);
+        }
+        let passed = start.slot.filter(|slot| !start.is_first && slot.opens.elapsed() > LATE);
+        let Some(passed) = passed else { return Ok(permit) };
+        drop(permit);
+        start.slot = Some(job.renew(passed).await.ok_or(now)?);
     }
-    match permit {
-        Ok(permit) if now.since(claimed) <= START_WITHIN => Ok(permit),
-        _ => Err(now),
+}
+
+/// What a finding says of the number of calls.
+fn judge(permit: &Permit, finding: &Finding) {
+    match finding {
+        Finding::NotSent { .. } | Finding::AnswerLost { .. } => permit.bad(),
+        Finding::Accepted { .. }
+        | Finding::Succeeded { .. }
+        | Finding::Refused { .. }
+        | Finding::OutOfFunds { .. }
+        | Finding::Absent { .. } => permit.good(),
+        Finding::Inconclusive { .. } => {}
     }
 }
 

@@ -18,7 +18,7 @@ use crate::domain::settle::{Finding, backoff};
 use crate::provider::{
     LookUp, LookUpOutcome, ProviderRefund, ProviderStatus, ProviderTerms, SharedProvider,
 };
-use crate::store::Claim;
+use crate::store::{Claim, Slot, Taken};
 
 /// One in this many calls to a provider may be a look-up.
 const SHARE: usize = 4;
@@ -40,8 +40,8 @@ impl Job for LookingUp {
         &self.provider
     }
 
-    fn width(&self) -> usize {
-        self.provider.terms().concurrency.div_ceil(SHARE)
+    fn room(&self) -> usize {
+        2 * self.provider.terms().concurrency.div_ceil(SHARE)
     }
 
     fn hold(&self) -> &Hold {
@@ -52,8 +52,12 @@ impl Job for LookingUp {
         self.workshop.signals.on_news()
     }
 
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError> {
-        self.workshop.store.claim_to_look_up(claim).await
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Taken, StoreError> {
+        self.workshop.store.claim_to_look_up(claim).await.map(Taken::of)
+    }
+
+    async fn renew(&self, _: Slot) -> Option<Slot> {
+        None
     }
 
     async fn call(&self, attempt: &Attempt) -> Finding {
@@ -68,10 +72,7 @@ impl Job for LookingUp {
         let outcome = self.provider.look_up(&query).await;
         let now = self.workshop.clock.now();
         match outcome {
-            LookUpOutcome::Found(refund) => {
-                self.hold.answered();
-                self.found(attempt, refund, now)
-            }
+            LookUpOutcome::Found(refund) => self.found(attempt, refund, now),
             LookUpOutcome::Absent => self.missing(attempt, now),
             LookUpOutcome::Inconclusive { retry_after } => {
                 self.inconclusive(attempt, now, retry_after)
@@ -113,7 +114,6 @@ impl LookingUp {
         if !self.provider.terms().finds_by_reference {
             return self.inconclusive(attempt, now, None);
         }
-        self.hold.answered();
         self.absent(attempt, now)
     }
 
@@ -136,10 +136,9 @@ impl LookingUp {
     /// time.
     fn inconclusive(&self, attempt: &Attempt, now: Timestamp, asked: Option<Duration>) -> Finding {
         let settings = &self.workshop.settings;
-        let check = if asked.is_some() {
-            self.hold.rest(now, asked)
-        } else {
-            now.plus(backoff(attempt.delays, settings.look_up_first, settings.look_up_cap))
+        let check = match asked {
+            Some(asked) => self.hold.rest(now, asked),
+            None => now.plus(backoff(attempt.delays, settings.look_up_first, settings.look_up_cap)),
         };
         let to_person = now.since(attempt.sent) >= settings.ask_person_after;
         Finding::Inconclusive { check, to_person }
@@ -167,6 +166,8 @@ mod tests {
             replay_window: None,
             refund_window: None,
             reads_per_second: 1,
+            sends_per_second: None,
+            balance_gate: false,
             equal_amount_spacing: None,
             finds_by_reference: true,
         };

@@ -5,6 +5,8 @@
 //! only when it is told to.
 
 mod chain;
+mod funds;
+mod gate;
 mod hold;
 mod items;
 mod lane;
@@ -13,6 +15,7 @@ mod send;
 mod settler;
 mod signals;
 mod streak;
+mod width;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,7 +23,6 @@ use std::time::Duration;
 
 use redress_core::clock::{Clock, Timestamp};
 use redress_core::id::Ids;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -28,10 +30,12 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::domain::settle::backoff;
 use crate::provider::SharedProvider;
 use crate::store::{ItemTerms, SharedStore};
+use gate::Gate;
 use hold::Hold;
 use lane::Job;
 use look_up::LookingUp;
 use send::Sending;
+use width::Width;
 
 pub use chain::Chainer;
 pub use signals::WorkSignals;
@@ -80,16 +84,18 @@ pub struct Workshop {
     pub settings: WorkerSettings,
 }
 
-/// Runs every loop until `stop`: two lanes for each of `providers`, and one loop for items. Calls
+/// Runs every loop until `stop`: two lanes for each of `providers`, with an eye on its balance where
+/// its terms ask for it, and one loop for items. Calls
 /// under way are then waited for, and their findings stored, within the drain time.
 pub async fn run(workshop: Workshop, providers: &[SharedProvider], stop: CancellationToken) {
     let mut loops = JoinSet::new();
     for provider in providers {
-        let permits = Arc::new(Semaphore::new(provider.terms().concurrency));
+        let width = Width::new(provider.terms().concurrency);
         let sending: Arc<dyn Job> = Arc::new(Sending {
             provider: Arc::clone(provider),
             workshop: workshop.clone(),
-            hold: Hold::default(),
+            gate: Gate::new(Arc::clone(provider), workshop.clone()),
+            width: Arc::clone(&width),
         });
         let looking_up: Arc<dyn Job> = Arc::new(LookingUp {
             provider: Arc::clone(provider),
@@ -97,13 +103,19 @@ pub async fn run(workshop: Workshop, providers: &[SharedProvider], stop: Cancell
             hold: Hold::default(),
         });
         for job in [sending, looking_up] {
-            let (workshop, permits, ends) = (workshop.clone(), Arc::clone(&permits), stop.clone());
+            let (workshop, width, ends) = (workshop.clone(), Arc::clone(&width), stop.clone());
             let name = job.name();
             let lane = move || {
-                let (job, permits) = (Arc::clone(&job), Arc::clone(&permits));
-                lane::run(job, permits, workshop.clone(), ends.clone())
+                let (job, width) = (Arc::clone(&job), Arc::clone(&width));
+                lane::run(job, width, workshop.clone(), ends.clone())
             };
             loops.spawn(keep_running(name, stop.clone(), lane));
+        }
+        if provider.terms().balance_gate {
+            let (provider, workshop) = (Arc::clone(provider), workshop.clone());
+            let ends = stop.clone();
+            let funds = move || funds::run(Arc::clone(&provider), workshop.clone(), ends.clone());
+            loops.spawn(keep_running("refunds.funds", stop.clone(), funds));
         }
     }
     let ends = stop.clone();

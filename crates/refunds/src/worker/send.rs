@@ -5,28 +5,32 @@
 //! was done under an attempt's key arms it anew, so that the last time it was handed over is the
 //! first that counts for the key; and no call is made once the provider may have forgotten a key.
 
-use std::time::Duration;
+use std::error::Error;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use redress_core::clock::Timestamp;
 use redress_store::StoreError;
 use tokio::sync::watch;
 
+use super::gate::Gate;
 use super::hold::Hold;
 use super::lane::Job;
-use super::{Workshop, check_accepted};
-use crate::domain::attempt::Attempt;
+use super::width::Width;
+use super::{Workshop, check_accepted, funds};
+use crate::domain::attempt::{Attempt, Reason};
 use crate::domain::settle::Finding;
 use crate::provider::{
     ProviderRefund, ProviderStatus, ProviderTerms, RefundOrder, SendOutcome, SharedProvider,
 };
-use crate::store::Claim;
+use crate::store::{Claim, Slot, Taken};
 
 /// The lane that sends.
 pub(super) struct Sending {
     pub(super) provider: SharedProvider,
     pub(super) workshop: Workshop,
-    pub(super) hold: Hold,
+    pub(super) gate: Gate,
+    pub(super) width: Arc<Width>,
 }
 
 #[async_trait]
@@ -39,20 +43,43 @@ impl Job for Sending {
         &self.provider
     }
 
-    fn width(&self) -> usize {
-        self.provider.terms().concurrency
+    /// With a limit, no more than can be sent when their slots come; without, as many wait as are
+    /// called about.
+    fn room(&self) -> usize {
+        let allowed = self.width.allowed();
+        if self.provider.terms().sends_per_second.is_some() { allowed } else { 2 * allowed }
     }
 
     fn hold(&self) -> &Hold {
-        &self.hold
+        self.gate.hold()
     }
 
     fn signal(&self) -> watch::Receiver<()> {
         self.workshop.signals.on_armed()
     }
 
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError> {
-        self.workshop.store.claim_to_send(claim).await
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Taken, StoreError> {
+        let limit = self.provider.terms().sends_per_second;
+        let taken = self.workshop.store.claim_to_send(claim, limit).await?;
+        self.gate.see(taken.lane.as_ref());
+        Ok(taken)
+    }
+
+    async fn renew(&self, passed: Slot) -> Option<Slot> {
+        let provider = self.provider.name();
+        let limit = self.provider.terms().sends_per_second?;
+        match self.workshop.store.renew_slot(provider, limit, passed).await {
+            Ok(slot) => slot,
+            Err(error) => {
+                let error: &dyn Error = &error;
+                tracing::warn!(
+                    provider.name = provider,
+                    error,
+                    "slot has passed and cannot be exchanged, its attempt is put off"
+                );
+                None
+            }
+        }
     }
 
     async fn call(&self, attempt: &Attempt) -> Finding {
@@ -76,19 +103,23 @@ impl Job for Sending {
         let refused = |reason, provider_refund| Finding::Refused { reason, provider_refund };
         let ProviderRefund { id, status } = match outcome {
             SendOutcome::NotSent { retry_after } => {
-                return Finding::NotSent { retry: self.rest(now, retry_after) };
+                return Finding::NotSent { retry: self.gate.failed(now, retry_after).await };
             }
             SendOutcome::Unknown => {
+                let _sooner = self.gate.failed(now, None).await;
                 let check = now.plus(self.workshop.settings.look_up_first);
                 return Finding::AnswerLost { check };
             }
             SendOutcome::Refused(reason) => {
-                self.hold.answered();
+                self.gate.answered(now).await;
+                if reason == Reason::InsufficientBalance && self.provider.terms().balance_gate {
+                    return self.out_of_funds(attempt, now).await;
+                }
                 return refused(reason, String::new());
             }
             SendOutcome::Answered(refund) => refund,
         };
-        self.hold.answered();
+        self.gate.answered(now).await;
         match status {
             ProviderStatus::Pending => {
                 let check = check_accepted(now, 0, self.workshop.settings.check_first);
@@ -105,17 +136,21 @@ impl Job for Sending {
 }
 
 impl Sending {
-    fn rest(&self, now: Timestamp, asked: Option<Duration>) -> Timestamp {
-        let rested = self.hold.left(now);
-        let retry = self.hold.rest(now, asked);
-        if rested.is_zero() {
-            tracing::warn!(
-                provider.name = self.provider.name(),
-                pause_ms = retry.since(now).as_millis(),
-                "provider takes no refunds for the moment, its lane pauses"
+    /// Lets the attempt's currency wait until the balance covers it. Should that not be stored, the
+    /// attempt that takes its place finds out anew.
+    async fn out_of_funds(&self, attempt: &Attempt, now: Timestamp) -> Finding {
+        let (store, provider) = (&self.workshop.store, self.provider.name());
+        let waits = store.await_funds(provider, attempt.currency, attempt.amount, now).await;
+        if let Err(error) = waits {
+            let error: &dyn Error = &error;
+            tracing::error!(
+                provider.name = provider,
+                currency = attempt.currency.code(),
+                error,
+                "that a currency waits for funds cannot be stored"
             );
         }
-        retry
+        Finding::OutOfFunds { retry: now.plus(funds::retry_after(attempt.ordinal)) }
     }
 }
 
@@ -127,6 +162,8 @@ fn key_is_honoured(terms: &ProviderTerms, sent: Timestamp, now: Timestamp) -> bo
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -140,6 +177,8 @@ mod tests {
             replay_window: Some(day),
             refund_window: None,
             reads_per_second: 1,
+            sends_per_second: None,
+            balance_gate: false,
             equal_amount_spacing: None,
             finds_by_reference: true,
         };

@@ -25,6 +25,8 @@ pub(crate) fn terms() -> ProviderTerms {
         replay_window: Some(REPLAY_WINDOW),
         refund_window: None,
         reads_per_second: 10_000,
+        sends_per_second: None,
+        balance_gate: false,
         equal_amount_spacing: None,
         finds_by_reference: true,
     }

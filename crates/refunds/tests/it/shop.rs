@@ -61,8 +61,8 @@ pub(crate) fn payment_of(order: &str) -> String {
     format!("pi_{order}")
 }
 
-/// One ticket of 12.50 EUR for the derby, paid by card.
-fn order(id: &str) -> Order {
+/// One ticket of 12.50 EUR for the derby, paid by card through `provider`.
+fn order_on(id: &str, provider: &str) -> Order {
     let ticket = OrderLine {
         id: "t1".to_owned(),
         kind: LineKind::Ticket,
@@ -90,7 +90,7 @@ fn order(id: &str) -> Order {
     let payment = Payment {
         id: PaymentId::new("p1").unwrap(),
         tender: Tender::Card,
-        provider: "stripe".to_owned(),
+        provider: provider.to_owned(),
         provider_reference: payment_of(id),
         captured: 1_250,
         points: 0,
@@ -118,11 +118,19 @@ fn order(id: &str) -> Order {
     }
 }
 
+fn order(id: &str) -> Order {
+    order_on(id, "stripe")
+}
+
 impl Shop {
     /// Imports orders of 12.50 EUR each.
     pub(crate) async fn import(&self, orders: &[String]) {
+        self.import_all(orders.iter().map(|id| order(id)).collect()).await;
+    }
+
+    async fn import_all(&self, orders: Vec<Order>) {
         let imported: Vec<_> =
-            orders.iter().map(|id| ImportedOrder { order: order(id), digest: [7; 32] }).collect();
+            orders.into_iter().map(|order| ImportedOrder { order, digest: [7; 32] }).collect();
         for chunk in imported.chunks(100) {
             let now = self.clock.now();
             let outcomes =
@@ -133,7 +141,12 @@ impl Shop {
 
     /// Imports an order and stores a refund of all of it, ready to be sent.
     pub(crate) async fn refund(&self, order_id: &str) -> RefundId {
-        let new = self.new_refund(order_id).await;
+        self.refund_on(order_id, "stripe").await
+    }
+
+    /// The same for an order that was paid through `provider`.
+    pub(crate) async fn refund_on(&self, order_id: &str, provider: &str) -> RefundId {
+        let new = self.new_refund_of(order_on(order_id, provider)).await;
         let outcomes = self.store.create_refunds(std::slice::from_ref(&new), &*self.ids).await;
         assert_eq!(outcomes.unwrap(), [CreateOutcome::Created]);
         new.refund.id
@@ -141,8 +154,11 @@ impl Shop {
 
     /// Imports an order and makes a refund of all of it, which is not stored yet.
     pub(crate) async fn new_refund(&self, order_id: &str) -> NewRefund {
-        self.import(&[order_id.to_owned()]).await;
-        let order = order(order_id);
+        self.new_refund_of(order(order_id)).await
+    }
+
+    async fn new_refund_of(&self, order: Order) -> NewRefund {
+        self.import_all(vec![order.clone()]).await;
         let now = self.clock.now();
         let quote = self.quote(&order);
         let record = self.record("QuoteRefund");
@@ -199,7 +215,7 @@ impl Shop {
         };
         let share = TenderShare {
             payment: order.payments[0].id.clone(),
-            provider: "stripe".to_owned(),
+            provider: order.payments[0].provider.clone(),
             payment_reference: payment_of(order.id.as_str()),
             amount: 1_250,
             by_hand: None,

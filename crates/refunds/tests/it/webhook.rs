@@ -155,7 +155,8 @@ fn provider(base_url: &str, secrets: &[&str]) -> SharedProvider {
 async fn accept(shop: &Shop, refund: &RefundId) -> String {
     let now = shop.clock.now();
     let claim = Claim { provider: "stripe", claim: "c1", limit: 10, now, lease: LATER };
-    let [attempt] = shop.store.claim_to_send(&claim).await.unwrap().try_into().unwrap();
+    let taken = shop.store.claim_to_send(&claim, None).await.unwrap();
+    let [attempt] = taken.attempts.try_into().unwrap();
     let check = now.plus(LATER);
     settle(shop, &attempt, Finding::Accepted { provider_refund: "re_1".to_owned(), check }).await;
     shop.attempt(refund).await.id.to_string()
@@ -267,7 +268,7 @@ async fn a_webhook_before_our_own_commit_twice_and_out_of_order_moves_nothing_by
     let refund = shop.refund("B1").await;
     let now = shop.clock.now();
     let claim = Claim { provider: "stripe", claim: "c2", limit: 1, now, lease: LATER };
-    let sent = shop.store.claim_to_send(&claim).await.unwrap().pop().unwrap();
+    let sent = shop.store.claim_to_send(&claim, None).await.unwrap().attempts.pop().unwrap();
     let early =
         with(event("refund.updated", "re_7", sent.id.as_str()), "payment_intent", json!("pi_B1"));
     for _ in 0..2 {

@@ -56,10 +56,15 @@ fn stripe(base_url: &str) -> SharedProvider {
 }
 
 pub(crate) fn hire_for(workshop: Workshop, provider: SharedProvider) -> Crew {
+    hire_all(workshop, vec![provider])
+}
+
+/// Workers who send through several providers.
+pub(crate) fn hire_all(workshop: Workshop, providers: Vec<SharedProvider>) -> Crew {
     let (signals, stop) = (workshop.signals.clone(), CancellationToken::new());
     let ends = stop.clone();
     let running = tokio::spawn(async move {
-        worker::run(workshop, &[provider], ends).await;
+        worker::run(workshop, &providers, ends).await;
     });
     Crew { signals, stop, running }
 }

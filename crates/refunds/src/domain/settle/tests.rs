@@ -147,6 +147,27 @@ fn the_last_attempt_that_is_proven_absent_goes_to_a_person() {
 }
 
 #[test]
+fn want_of_funds_hands_the_reservation_on_to_an_attempt_with_a_key_of_its_own() {
+    let mut refund = held(AttemptState::Sent);
+    let settlement = learn(&mut refund, Finding::OutOfFunds { retry: CHECK }).unwrap();
+    let [failed, next] = refund.attempts.as_slice() else { panic!("no further attempt") };
+    let refused = (AttemptState::Failed, Some(Reason::InsufficientBalance));
+    assert_eq!((failed.state, failed.reason), refused);
+    assert_eq!((next.state, next.ordinal, next.due), (AttemptState::Armed, 2, CHECK));
+    assert_ne!(next.id, failed.id);
+    assert_eq!(kinds(&settlement), [(PostingKind::Void, 5390), (PostingKind::Reserve, 5390)]);
+    assert_eq!(settlement.changed[0].1, CounterChange::default(), "the reservation stays");
+    assert_eq!(refund.state, RefundState::Processing);
+
+    let mut last = held(AttemptState::Sent);
+    last.attempts[0].ordinal = MAX_ATTEMPTS;
+    learn(&mut last, Finding::OutOfFunds { retry: CHECK }).unwrap();
+    assert_eq!((last.state, last.attempts.len()), (RefundState::Attention, 1));
+    let unknown = learn(&mut held(AttemptState::Unknown), Finding::OutOfFunds { retry: CHECK });
+    assert_eq!(unknown, None, "what may have arrived has to be looked up");
+}
+
+#[test]
 fn absence_means_something_for_unknown_attempts_only() {
     for state in [AttemptState::Sent, AttemptState::Accepted] {
         let mut refund = held(state);

@@ -36,6 +36,11 @@
 //! a payment is documented from which on it cannot be refunded; a tenant's own agreement may have
 //! one. Equal amounts need no distance. An account has 25 requests a second and endpoint unless
 //! agreed otherwise (/rate-limits), so that 20 reads leave room for people and other systems.
+//!
+//! A card refund that the balance does not cover is pending until it does, and fails after 45 days;
+//! others fail at once (/refunds). So with [`ProviderTerms::balance_gate`] refunds wait before they
+//! are sent. An error is stored under its key like a refund (/api/idempotent_requests): what was
+//! refused for want of funds is sent again under another key only.
 
 mod account;
 mod amount;

@@ -7,7 +7,7 @@ use redress_core::id::{DisruptionId, EventId, OrderId};
 
 use super::disruptions::{draft, plan};
 use super::{
-    Fixture, announced, arena, at, by_card, first_page, found, open_fixture, order, paid,
+    Fixture, STRIPE, announced, arena, at, by_card, first_page, found, open_fixture, order, paid,
     patiently, split_order,
 };
 use crate::domain::attempt::Reason;
@@ -33,6 +33,7 @@ redress_testkit::conformance! {
     a_disruption_completes_when_every_item_is_at_rest,
     racing_workers_take_each_item_once,
     items_start_while_attempts_settle,
+    a_single_customer_goes_before_a_disruption,
 }
 
 const TERMS: ItemTerms =
@@ -347,4 +348,27 @@ async fn items_start_while_attempts_settle(fixture: Fixture) {
         assert_eq!(events.len(), 3, "queued, succeeded and settled: {id}");
     }
     fixture.assert_books().await;
+}
+
+async fn a_single_customer_goes_before_a_disruption(fixture: Fixture) {
+    fixture.import([order("A1"), order("A2"), order("B1")]).await;
+    fixture.start("d1", "derby", &[plan(&order("A1")), plan(&order("A2"))]).await;
+    assert_eq!(fixture.take(9).await, 2);
+    let single = fixture.refund("B1", by_card(100)).await;
+    let first = fixture.send("w1", 1, at(100)).await.remove(0);
+    assert_eq!(first.refund, single.id);
+    // Also when its turn comes later.
+    fixture.learn(&first, Finding::NotSent { retry: at(150) }, at(100)).await;
+    let bulk = fixture.send("w2", 1, at(149)).await.remove(0);
+    assert_ne!(bulk.refund, single.id);
+    let again = fixture.send("w3", 1, at(150)).await.remove(0);
+    assert_eq!(again.id, first.id);
+    // And when further attempts take the places of these.
+    fixture.learn(&again, Finding::OutOfFunds { retry: at(150) }, at(150)).await;
+    fixture.learn(&bulk, Finding::OutOfFunds { retry: at(100) }, at(150)).await;
+    assert_eq!(fixture.store.next_due(STRIPE).await.unwrap(), Some(at(100)));
+    assert_eq!(fixture.send("w4", 1, at(150)).await[0].refund, single.id);
+    let rest = fixture.send("w5", 9, at(150)).await;
+    assert_eq!(rest.len(), 2);
+    assert!(rest.iter().all(|attempt| attempt.refund != single.id));
 }

@@ -13,6 +13,7 @@ mod external;
 mod importing;
 mod isolation;
 mod items;
+mod lanes;
 mod ledger;
 mod looking_up;
 mod pinning;
@@ -372,7 +373,7 @@ impl Fixture {
 
     async fn send(&self, claim: &str, limit: i64, now: Timestamp) -> Vec<Attempt> {
         let claim = Claim { provider: STRIPE, claim, limit, now, lease: LEASE };
-        patiently(|| self.store.claim_to_send(&claim)).await.unwrap()
+        patiently(|| self.store.claim_to_send(&claim, None)).await.unwrap().attempts
     }
 
     async fn look_up(&self, claim: &str, limit: i64, now: Timestamp) -> Vec<Attempt> {

@@ -29,7 +29,7 @@ fn both(amount: i64, second: &str) -> Price {
 
 async fn claim(fixture: &Fixture, provider: &str, token: &str) -> Vec<Attempt> {
     let claim = Claim { provider, claim: token, limit: 50, now: at(0), lease: LEASE };
-    super::patiently(|| fixture.store.claim_to_send(&claim)).await.unwrap()
+    super::patiently(|| fixture.store.claim_to_send(&claim, None)).await.unwrap().attempts
 }
 
 /// One refund of 20.00 EUR, half by stripe and half by adyen, both sent.

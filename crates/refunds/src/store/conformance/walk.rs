@@ -130,7 +130,7 @@ impl Walk {
         };
         let store = &self.fixture.store;
         let claimed = if to_send {
-            store.claim_to_send(&claim).await.unwrap()
+            store.claim_to_send(&claim, None).await.unwrap().attempts
         } else {
             store.claim_to_look_up(&claim).await.unwrap()
         };

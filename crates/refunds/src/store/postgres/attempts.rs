@@ -12,11 +12,13 @@ use super::{refunds, write};
 use crate::domain::attempt::Attempt;
 use crate::domain::settle::AttemptFinding;
 
+/// Claims in the caller's transaction, which has to be committed before a provider is called. On a
+/// lane that is not `held` there is nothing to claim unless the lane is open.
 pub(super) async fn claim_to_send(
-    database: &PostgresDatabase,
+    conn: &mut PgConnection,
     claim: &Claim<'_>,
+    held: bool,
 ) -> Result<Vec<Attempt>, StoreError> {
-    let mut tx = database.begin().await?;
     // With their refunds, whose state follows: what a settlement works on is left for later.
     let rows: Vec<AttemptRow> = sqlx::query_as(
         "WITH taken AS MATERIALIZED (
@@ -24,7 +26,11 @@ pub(super) async fn claim_to_send(
              FROM attempts a
              JOIN refunds r ON r.tenant = a.tenant AND r.refund_id = a.refund_id
              WHERE a.provider = $1 AND a.state = 'ARMED' AND a.due <= $3
-             ORDER BY a.due LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED)
+               AND a.currency <> ALL (ARRAY(
+                   SELECT currency FROM lane_funds WHERE provider = $1))
+               AND ($6 OR NOT EXISTS (SELECT FROM lanes WHERE provider = $1
+                   AND (breaker <> 'CLOSED' OR rests_until > $3)))
+             ORDER BY a.bulk, a.due LIMIT $5 FOR NO KEY UPDATE OF a, r SKIP LOCKED)
          UPDATE attempts a SET state = 'SENT', claim = $2, due = $4, sent = $3, updated = $3
          FROM taken WHERE a.tenant = taken.tenant AND a.attempt_id = taken.attempt_id
          RETURNING a.tenant, a.attempt_id, a.refund_id, a.order_id, a.payment_id, a.ordinal,
@@ -36,7 +42,8 @@ pub(super) async fn claim_to_send(
     .bind(claim.now.0)
     .bind(claim.now.plus(claim.lease).0)
     .bind(claim.limit)
-    .fetch_all(&mut *tx)
+    .bind(held)
+    .fetch_all(&mut *conn)
     .await?;
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -52,9 +59,8 @@ pub(super) async fn claim_to_send(
     .bind(&tenants)
     .bind(&refunds)
     .bind(claim.now.0)
-    .execute(&mut *tx)
+    .execute(conn)
     .await?;
-    database.commit(tx).await?;
     attempts_from(rows)
 }
 
@@ -230,10 +236,12 @@ pub(super) async fn next_due(
     provider: &str,
 ) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<i64> = sqlx::query_scalar(
-        // One look at the head of the index for each state, instead of all open attempts.
+        // One look at the head of an index for each kind, instead of all open attempts.
         "SELECT min(due) FROM (
              SELECT min(due) AS due FROM attempts
-             WHERE provider = $1 AND state = 'ARMED'
+             WHERE provider = $1 AND state = 'ARMED' AND bulk = 0
+             UNION ALL SELECT min(due) AS due FROM attempts
+             WHERE provider = $1 AND state = 'ARMED' AND bulk = 1
              UNION ALL SELECT min(due) AS due FROM attempts
              WHERE provider = $1 AND state = 'SENT'
              UNION ALL SELECT min(due) AS due FROM attempts

@@ -25,9 +25,7 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     let mut writes = Writes::default();
     insert_refunds(&mut writes, changes)?;
-    let of_new_refunds = changes.new_refunds.iter().flat_map(|refund| &refund.attempts);
-    let new_attempts: Vec<&Attempt> = of_new_refunds.chain(&changes.new_attempts).collect();
-    insert_attempts(&mut writes, &new_attempts);
+    insert_attempts(&mut writes, &changes.attempts_to_insert());
     update_refunds(&mut writes, &changes.refunds);
     update_attempts(&mut writes, &changes.attempts);
     add_to_counters(&mut writes, changes);
@@ -103,7 +101,7 @@ fn insert_refunds(writes: &mut Writes, changes: &Changes) -> Result<(), StoreErr
     Ok(())
 }
 
-fn insert_attempts(writes: &mut Writes, attempts: &[&Attempt]) {
+fn insert_attempts(writes: &mut Writes, attempts: &[(&Attempt, bool)]) {
     if attempts.is_empty() {
         return;
     }
@@ -111,31 +109,32 @@ fn insert_attempts(writes: &mut Writes, attempts: &[&Attempt]) {
         .push(
             "INSERT INTO attempts (tenant, attempt_id, refund_id, order_id, payment_id, ordinal,
              provider, payment_reference, currency, amount, state, reason, provider_refund, claim,
-             due, sent, absences, delays, updated)
+             due, sent, absences, delays, updated, bulk)
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
              $6::integer[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[],
              $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::integer[],
-             $18::integer[], $19::bigint[])",
+             $18::integer[], $19::bigint[], $20::smallint[])",
         )
-        .bind(column(attempts, |a| a.tenant.as_str()))
-        .bind(column(attempts, |a| a.id.as_str()))
-        .bind(column(attempts, |a| a.refund.as_str()))
-        .bind(column(attempts, |a| a.order.as_str()))
-        .bind(column(attempts, |a| a.payment.as_str()))
-        .bind(column(attempts, |a| a.ordinal))
-        .bind(column(attempts, |a| a.provider.as_str()))
-        .bind(column(attempts, |a| a.payment_reference.as_str()))
-        .bind(column(attempts, |a| a.currency.code()))
-        .bind(column(attempts, |a| a.amount))
-        .bind(column(attempts, |a| a.state.as_str()))
-        .bind(column(attempts, |a| a.reason.map(Reason::code)))
-        .bind(column(attempts, |a| a.provider_refund.as_str()))
-        .bind(column(attempts, |a| a.claim.as_str()))
-        .bind(column(attempts, |a| a.due.0))
-        .bind(column(attempts, |a| a.sent.0))
-        .bind(column(attempts, |a| a.absences))
-        .bind(column(attempts, |a| a.delays))
-        .bind(column(attempts, |a| a.updated.0));
+        .bind(column(attempts, |(a, _)| a.tenant.as_str()))
+        .bind(column(attempts, |(a, _)| a.id.as_str()))
+        .bind(column(attempts, |(a, _)| a.refund.as_str()))
+        .bind(column(attempts, |(a, _)| a.order.as_str()))
+        .bind(column(attempts, |(a, _)| a.payment.as_str()))
+        .bind(column(attempts, |(a, _)| a.ordinal))
+        .bind(column(attempts, |(a, _)| a.provider.as_str()))
+        .bind(column(attempts, |(a, _)| a.payment_reference.as_str()))
+        .bind(column(attempts, |(a, _)| a.currency.code()))
+        .bind(column(attempts, |(a, _)| a.amount))
+        .bind(column(attempts, |(a, _)| a.state.as_str()))
+        .bind(column(attempts, |(a, _)| a.reason.map(Reason::code)))
+        .bind(column(attempts, |(a, _)| a.provider_refund.as_str()))
+        .bind(column(attempts, |(a, _)| a.claim.as_str()))
+        .bind(column(attempts, |(a, _)| a.due.0))
+        .bind(column(attempts, |(a, _)| a.sent.0))
+        .bind(column(attempts, |(a, _)| a.absences))
+        .bind(column(attempts, |(a, _)| a.delays))
+        .bind(column(attempts, |(a, _)| a.updated.0))
+        .bind(column(attempts, |(_, bulk)| i16::from(*bulk)));
 }
 
 fn update_attempts(writes: &mut Writes, attempts: &[Attempt]) {

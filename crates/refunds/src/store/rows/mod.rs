@@ -4,6 +4,7 @@
 //! it is never replaced by a default.
 
 mod disruptions;
+mod lanes;
 mod ledger;
 mod orders;
 mod refunds;
@@ -18,6 +19,7 @@ use crate::domain::quote::Quote;
 pub(super) use disruptions::{
     DisruptionRow, ItemFactRow, ItemRow, ItemTotalsRow, PendingItemRow, WorkRow, scope_digest,
 };
+pub(super) use lanes::{ArmedRow, FundsRow, LaneRow, lane_states};
 pub(super) use ledger::{
     AuditRow, BalanceRow, HeadRow, LinkedRow, PostingRow, WaitingRow, head_from, roles_of,
     sums_from, tally_from,

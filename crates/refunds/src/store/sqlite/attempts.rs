@@ -1,11 +1,12 @@
 //! Attempts on SQLite: who may send or look up which, and what was found.
 //!
-//! Statements over what is still open repeat the condition of the partial index `attempts_to_do`
-//! word for word: SQLite uses a partial index only where it finds its condition again.
+//! Statements over what is still open repeat the condition of the partial index
+//! `attempts_to_look_up` word for word: SQLite uses a partial index only where it finds its condition again.
 
 use redress_core::clock::Timestamp;
 use redress_core::id::IdSource;
 use redress_store::{SqliteDatabase, StoreError};
+use sqlx::SqliteConnection;
 
 use super::super::Claim;
 use super::super::changes::Changes;
@@ -14,18 +15,18 @@ use super::{refunds, write};
 use crate::domain::attempt::Attempt;
 use crate::domain::settle::AttemptFinding;
 
+/// Claims in the caller's transaction, which has to be committed before a provider is called.
 pub(super) async fn claim_to_send(
-    database: &SqliteDatabase,
+    conn: &mut SqliteConnection,
     claim: &Claim<'_>,
 ) -> Result<Vec<Attempt>, StoreError> {
-    let mut tx = database.begin().await?;
     let rows: Vec<AttemptRow> = sqlx::query_as(
         "UPDATE attempts SET state = 'SENT', claim = $2, due = $4, sent = $3, updated = $3
          WHERE (tenant, attempt_id) IN (
              SELECT tenant, attempt_id FROM attempts
              WHERE provider = $1 AND state = 'ARMED' AND due <= $3
-               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')
-             ORDER BY due LIMIT $5)
+               AND currency NOT IN (SELECT currency FROM lane_funds WHERE provider = $1)
+             ORDER BY bulk, due LIMIT $5)
          RETURNING tenant, attempt_id, refund_id, order_id, payment_id, ordinal, provider,
              payment_reference, currency, amount, state, reason, provider_refund, claim, due, sent,
              absences, delays, updated",
@@ -35,7 +36,7 @@ pub(super) async fn claim_to_send(
     .bind(claim.now.0)
     .bind(claim.now.plus(claim.lease).0)
     .bind(claim.limit)
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut *conn)
     .await?;
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -49,9 +50,8 @@ pub(super) async fn claim_to_send(
     )
     .bind(encode_rows(&keys)?)
     .bind(claim.now.0)
-    .execute(&mut *tx)
+    .execute(conn)
     .await?;
-    database.commit(tx).await?;
     attempts_from(rows)
 }
 
@@ -67,7 +67,6 @@ pub(super) async fn claim_to_look_up(
          WHERE (tenant, attempt_id) IN (
              SELECT tenant, attempt_id FROM attempts
              WHERE provider = $1 AND state IN ('SENT', 'ACCEPTED', 'UNKNOWN') AND due <= $3
-               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')
              ORDER BY due LIMIT $5)
          RETURNING tenant, attempt_id, refund_id, order_id, payment_id, ordinal, provider,
              payment_reference, currency, amount, state, reason, provider_refund, claim, due, sent,
@@ -165,17 +164,18 @@ pub(super) async fn next_due(
         // One look at the head of the index for each state, instead of all open attempts.
         "SELECT min(due) FROM (
              SELECT min(due) AS due FROM attempts
-             WHERE provider = $1 AND state = 'ARMED'
-               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')
+             WHERE provider = $1 AND state = 'ARMED' AND bulk = 0
+             UNION ALL SELECT min(due) AS due FROM attempts
+             WHERE provider = $1 AND state = 'ARMED' AND bulk = 1
              UNION ALL SELECT min(due) AS due FROM attempts
              WHERE provider = $1 AND state = 'SENT'
-               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')
+               AND state IN ('SENT', 'ACCEPTED', 'UNKNOWN')
              UNION ALL SELECT min(due) AS due FROM attempts
              WHERE provider = $1 AND state = 'ACCEPTED'
-               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')
+               AND state IN ('SENT', 'ACCEPTED', 'UNKNOWN')
              UNION ALL SELECT min(due) AS due FROM attempts
              WHERE provider = $1 AND state = 'UNKNOWN'
-               AND state IN ('ARMED', 'SENT', 'ACCEPTED', 'UNKNOWN')) AS heads",
+               AND state IN ('SENT', 'ACCEPTED', 'UNKNOWN')) AS heads",
     )
     .bind(provider)
     .fetch_one(&database.read)

@@ -10,6 +10,7 @@ mod disruptions;
 mod external;
 mod import;
 mod items;
+mod lanes;
 mod ledger;
 mod orders;
 mod policies;
@@ -236,10 +237,6 @@ impl RefundStore for SqliteStore {
         page: &Page,
     ) -> Result<Listed<Refund>, StoreError> {
         refunds::list(&self.database, tenant, filter, page).await
-    }
-
-    async fn claim_to_send(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError> {
-        attempts::claim_to_send(&self.database, claim).await
     }
 
     async fn claim_to_look_up(&self, claim: &Claim<'_>) -> Result<Vec<Attempt>, StoreError> {

@@ -27,9 +27,7 @@ pub(super) async fn write(
         insert_quote(conn, tenant, quote, now).await?;
     }
     insert_refunds(conn, changes).await?;
-    let of_new_refunds = changes.new_refunds.iter().flat_map(|refund| &refund.attempts);
-    let new_attempts: Vec<&Attempt> = of_new_refunds.chain(&changes.new_attempts).collect();
-    insert_attempts(conn, &new_attempts).await?;
+    insert_attempts(conn, &changes.attempts_to_insert()).await?;
     update_refunds(conn, &changes.refunds).await?;
     update_attempts(conn, &changes.attempts).await?;
     add_to_counters(conn, changes).await?;
@@ -120,11 +118,11 @@ async fn insert_refunds(conn: &mut SqliteConnection, changes: &Changes) -> Resul
 
 async fn insert_attempts(
     conn: &mut SqliteConnection,
-    attempts: &[&Attempt],
+    attempts: &[(&Attempt, bool)],
 ) -> Result<(), StoreError> {
     let rows: Vec<Value> = attempts
         .iter()
-        .map(|attempt| {
+        .map(|(attempt, bulk)| {
             let mut row = changing_columns(attempt);
             row["refund_id"] = json!(attempt.refund);
             row["order_id"] = json!(attempt.order);
@@ -134,6 +132,7 @@ async fn insert_attempts(
             row["payment_reference"] = json!(attempt.payment_reference);
             row["currency"] = json!(attempt.currency);
             row["amount"] = json!(attempt.amount);
+            row["bulk"] = json!(i16::from(*bulk));
             row
         })
         .collect();
@@ -141,12 +140,13 @@ async fn insert_attempts(
         conn,
         "INSERT INTO attempts (tenant, attempt_id, refund_id, order_id, payment_id, ordinal,
              provider, payment_reference, currency, amount, state, reason, provider_refund, claim,
-             due, sent, absences, delays, updated)
+             due, sent, absences, delays, updated, bulk)
          SELECT value->>'tenant', value->>'attempt_id', value->>'refund_id', value->>'order_id',
              value->>'payment_id', value->>'ordinal', value->>'provider',
              value->>'payment_reference', value->>'currency', value->>'amount', value->>'state',
              value->>'reason', value->>'provider_refund', value->>'claim', value->>'due',
-             value->>'sent', value->>'absences', value->>'delays', value->>'updated'
+             value->>'sent', value->>'absences', value->>'delays', value->>'updated',
+             value->>'bulk'
          FROM json_each($1)",
         &rows,
     )

@@ -76,7 +76,7 @@ impl Api {
 
     /// Takes what is armed as a worker does, and does not come back with an answer.
     pub(crate) async fn claim_armed(&self) -> Vec<Attempt> {
-        let attempts = self.store.claim_to_send(&self.claim()).await.unwrap();
+        let attempts = self.store.claim_to_send(&self.claim(), None).await.unwrap().attempts;
         assert!(!attempts.is_empty(), "nothing was armed");
         attempts
     }

@@ -218,7 +218,7 @@ impl Api {
             now: self.clock.now(),
             lease: DAY,
         };
-        let attempts = self.store.claim_to_send(&claim).await.unwrap();
+        let attempts = self.store.claim_to_send(&claim, None).await.unwrap().attempts;
         assert!(!attempts.is_empty(), "nothing was armed");
         let finding = |attempt: redress_refunds::domain::attempt::Attempt| AttemptFinding {
             tenant: attempt.tenant,

@@ -215,7 +215,7 @@ impl Desk {
         let now = self.shop.clock.now();
         let lease = Duration::from_mins(1);
         let claim = Claim { provider: "stripe", claim: "refuser", limit: 1, now, lease };
-        let attempts = self.shop.store.claim_to_send(&claim).await.unwrap();
+        let attempts = self.shop.store.claim_to_send(&claim, None).await.unwrap().attempts;
         let reason = Reason::InsufficientBalance;
         let refused = |attempt: redress_refunds::domain::attempt::Attempt| AttemptFinding {
             tenant: attempt.tenant,

@@ -17,6 +17,7 @@ use redress_refunds::provider::{
     BalanceError, LookUp, LookUpOutcome, Provider, ProviderTerms, ReadOutcome, RefundOrder,
     SendOutcome, SharedProvider, WebhookError, WebhookNotice,
 };
+use redress_refunds::store::Taken;
 use redress_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +98,9 @@ impl Mortal {
 /// Whether a claim found nothing: how often that happens is a matter of chance.
 fn is_empty_claim(answer: &dyn Any) -> bool {
     let claimed = answer.downcast_ref::<Result<Vec<Attempt>, StoreError>>();
+    let taken = answer.downcast_ref::<Result<Taken, StoreError>>();
     claimed.is_some_and(|claimed| claimed.as_ref().is_ok_and(Vec::is_empty))
+        || taken.is_some_and(|taken| taken.as_ref().is_ok_and(|taken| taken.attempts.is_empty()))
 }
 
 /// A provider as `process` reaches it.

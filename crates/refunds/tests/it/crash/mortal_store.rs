@@ -11,10 +11,12 @@ use redress_core::clock::Timestamp;
 use redress_core::id::{
     CustomerId, DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
 };
+use redress_core::money::Currency;
 use redress_policy::Policy;
 use redress_refunds::domain::attempt::Attempt;
 use redress_refunds::domain::audit::{AuditEntry, AuditRecord};
 use redress_refunds::domain::disruption::{Disruption, Item, ItemPlan, Remedy, Scope};
+use redress_refunds::domain::lane::{FundsWait, Lane, LaneNews};
 use redress_refunds::domain::ledger::{Balances, CurrencySums, LedgerEntry, Recount};
 use redress_refunds::domain::order::{Contact, Order};
 use redress_refunds::domain::quote::Quote;
@@ -22,10 +24,10 @@ use redress_refunds::domain::refund::Refund;
 use redress_refunds::domain::settle::AttemptFinding;
 use redress_refunds::store::{
     ActOutcome, Advanced, AmbiguousRefund, AppliedPolicy, AuditFilter, AuditOf, ChainPage, Claim,
-    CreateOutcome, Decision, DisruptionFilter, DisruptionStore, ImportOutcome, ImportedOrder,
-    ItemFilter, ItemRecord, ItemTerms, ItemTotals, LedgerStore, Listed, NewRefund, OrderFilter,
-    Page, PaymentAt, RefundFilter, RefundStore, RequestRecord, SharedStore, Slice, Step,
-    StoredQuote, StoredReply, Work,
+    CreateOutcome, Decision, DisruptionFilter, DisruptionStore, FundsLook, ImportOutcome,
+    ImportedOrder, ItemFilter, ItemRecord, ItemTerms, ItemTotals, LaneState, LaneStore, LedgerStore,
+    Listed, NewRefund, OrderFilter, Page, PaymentAt, RefundFilter, RefundStore, RequestRecord,
+    SharedStore, Slice, Slot, Step, StoredQuote, StoredReply, Taken, Work,
 };
 use redress_store::StoreError;
 use redress_store::lease::Lease;
@@ -77,6 +79,23 @@ forward! {
 }
 
 forward! {
+    impl LaneStore {
+        claim_to_send(claim: &Claim<'_>, sends_per_second: Option<u32>) -> Taken;
+        renew_slot(provider: &str, sends_per_second: u32, unused: Slot) -> Option<Slot>;
+        tell_lane(provider: &str, news: LaneNews, now: Timestamp) -> (Lane, Lane);
+        take_funds_turn(
+            provider: &str,
+            count: i64,
+            now: Timestamp,
+            until: Timestamp,
+        ) -> Option<FundsLook>;
+        put_funds(provider: &str, waits: &[FundsWait], look_again: Timestamp) -> ();
+        await_funds(provider: &str, currency: Currency, needed: i64, now: Timestamp) -> ();
+        lane_states() -> Vec<LaneState>;
+    }
+}
+
+forward! {
     impl RefundStore {
         import_orders(
             tenant: &TenantId,
@@ -124,7 +143,6 @@ forward! {
         announce_ambiguous(ambiguous: &AmbiguousRefund, ids: &dyn IdSource, now: Timestamp) -> bool;
         refund(tenant: &TenantId, id: &RefundId) -> Option<Refund>;
         list_refunds(tenant: &TenantId, filter: &RefundFilter, page: &Page) -> Listed<Refund>;
-        claim_to_send(claim: &Claim<'_>) -> Vec<Attempt>;
         claim_to_look_up(claim: &Claim<'_>) -> Vec<Attempt>;
         settle(findings: &[AttemptFinding], ids: &dyn IdSource, now: Timestamp) -> usize;
         hint(provider: &str, provider_refund: &str, attempt: Option<&str>, now: Timestamp) -> bool;

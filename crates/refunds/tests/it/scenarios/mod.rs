@@ -1,10 +1,11 @@
 //! The acceptance scenarios, by their numbers: real gRPC over memory, the real workers, and where
 //! money is sent or a webhook arrives, the sandbox over real HTTP. On both databases.
 //!
-//! Killing the process (12) stands with the other processes that end, in `crash`; mass cancellation
-//! (23 to 28) is tested beside the disruptions.
+//! Killing the process (12) stands with the other processes that end, in `crash`; of mass cancellation
+//! (23 to 28) the lanes (24) are here, the rest is tested beside the disruptions.
 
 mod crowds;
+mod lanes;
 mod notes;
 mod outside;
 mod people;
