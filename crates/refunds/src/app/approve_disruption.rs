@@ -5,10 +5,10 @@
 //! be approved again.
 
 use redress_api::etag::check_etag;
-use redress_core::id::{DisruptionId, OrderId};
+use redress_core::id::DisruptionId;
 use redress_store::StoreError;
 
-use super::preview_disruption::{PAGE, next_page};
+use super::orders_in_scope::OrdersInScope;
 use super::request::once;
 use super::{DisruptionReport, Outcome, RefundError, Refunds, Request};
 use crate::domain::disruption::{Disruption, DisruptionEvent, ItemPlan, plan_item};
@@ -87,23 +87,17 @@ async fn freeze(app: &Refunds, draft: &Disruption) -> Result<Vec<ItemTotals>, Re
 /// Plans every order in scope, one page at a time, and stores the plans; returns how many.
 async fn plan_all(app: &Refunds, draft: &Disruption) -> Result<i64, RefundError> {
     let (tenant, event) = (&draft.tenant, &draft.event);
-    let mut last: Option<OrderId> = None;
+    let mut scope = OrdersInScope::of(app, tenant, event);
     let mut planned = 0;
-    loop {
-        let orders = app.store.orders_for_event(tenant, event, last.as_ref(), PAGE).await?;
+    while let Some(orders) = scope.next().await? {
         let now = app.clock.now();
         let plan = |order| plan_item(order, event, &*app.connections, now);
         let plans: Vec<ItemPlan> = orders.iter().map(plan).collect();
-        if !plans.is_empty() {
-            let frozen = app.store.freeze_items(draft, &plans).await;
-            frozen.map_err(|error| changed(draft, error))?;
-        }
+        let frozen = app.store.freeze_items(draft, &plans).await;
+        frozen.map_err(|error| changed(draft, error))?;
         planned += i64::try_from(plans.len()).unwrap_or(i64::MAX);
-        match next_page(&orders) {
-            Some(order) => last = Some(order.id.clone()),
-            None => return Ok(planned),
-        }
     }
+    Ok(planned)
 }
 
 fn count(totals: &[ItemTotals]) -> i64 {

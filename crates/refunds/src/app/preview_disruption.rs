@@ -1,18 +1,15 @@
 //! Computes what the cancellation of an event would pay.
 //!
-//! Invariant: writes nothing, and holds one page of orders at a time, however many there are.
+//! Invariant: writes nothing, and holds two pages of orders at most, however many there are.
 
 use std::collections::BTreeMap;
 
 use redress_core::id::{EventId, TenantId};
 use redress_core::money::{Currency, Money};
 
+use super::orders_in_scope::OrdersInScope;
 use super::{RefundError, Refunds};
 use crate::domain::disruption::{Due, ItemPlan, plan_item};
-use crate::domain::order::Order;
-
-/// Orders read at a time.
-pub(super) const PAGE: i64 = 500;
 
 /// What a cancellation would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,27 +46,16 @@ pub async fn preview_disruption(
     event: &EventId,
 ) -> Result<DisruptionPreview, RefundError> {
     let mut sums = Sums::default();
-    let mut last = None;
-    loop {
-        let orders = app.store.orders_for_event(tenant, event, last.as_ref(), PAGE).await?;
+    let mut scope = OrdersInScope::of(app, tenant, event);
+    while let Some(orders) = scope.next().await? {
         for order in &orders {
             sums.add(&plan_item(order, event, &*app.connections, app.clock.now()));
-        }
-        match next_page(&orders) {
-            Some(order) => last = Some(order.id.clone()),
-            None => break,
         }
     }
     if sums.counts.orders_in_scope == 0 {
         return Err(RefundError::not_found(event.resource_name()));
     }
     Ok(sums.finish())
-}
-
-/// The order that the next page starts behind; `None` when this page was the last.
-pub(super) fn next_page(orders: &[Order]) -> Option<&Order> {
-    let is_full = i64::try_from(orders.len()).is_ok_and(|read| read >= PAGE);
-    orders.last().filter(|_| is_full)
 }
 
 /// Minor units and payments, by currency and provider.
