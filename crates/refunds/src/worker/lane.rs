@@ -26,6 +26,12 @@ use crate::store::Claim;
 
 /// How long a holder may need beyond its call, to write the finding down.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
+/// Attempts that may be held at once, for each call that may be under way: at least, and at most
+/// when the provider is so fast that each claim would be a small one.
+const LEAST_ROOM: usize = 2;
+const MOST_ROOM: usize = 16;
+/// Claims that follow each other faster are made larger, and slower ones smaller.
+const CLAIM_PACE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 /// The shortest pause between two claims that found less than they could hold.
 const CLAIM_GAP: Duration = Duration::from_millis(10);
 /// The shortest and longest pause when something is due that this lane does not get, because it is
@@ -67,12 +73,13 @@ pub(super) async fn run(
     workshop: Workshop,
     stop: CancellationToken,
 ) {
-    let (findings, queue) = mpsc::channel(2 * job.width());
+    let (findings, queue) = mpsc::channel(MOST_ROOM * job.width());
     let settler = tokio::spawn(settler::run(queue, workshop.clone(), job.name()));
     let settler = AbortOnDropHandle::new(settler);
     let drain = workshop.settings.drain;
     let mut lane = Lane {
-        room: 2 * job.width(),
+        room: LEAST_ROOM * job.width(),
+        claimed: Instant::now(),
         signal: job.signal(),
         streak: Streak::new(job.name()),
         calls: JoinSet::new(),
@@ -110,6 +117,8 @@ struct Lane {
     signal: watch::Receiver<()>,
     /// Attempts that may be held at once: as many wait as are called about.
     room: usize,
+    /// When the last claim was that took all there was room for.
+    claimed: Instant,
     calls: JoinSet<()>,
     streak: Streak,
     /// Claims in a row that found nothing although something was due.
@@ -173,7 +182,25 @@ impl Lane {
         if count > 0 {
             self.idle = 0;
         }
-        if count == free { Next::Claim(Instant::now()) } else { self.ask().await }
+        if count == free {
+            self.adapt();
+            Next::Claim(Instant::now())
+        } else {
+            self.ask().await
+        }
+    }
+
+    /// Makes room for as many attempts as keep claims apart, and no more, so that what is claimed
+    /// is called about soon.
+    fn adapt(&mut self) {
+        let width = self.job.width();
+        let (least, most) = (LEAST_ROOM * width, MOST_ROOM * width);
+        let since = std::mem::replace(&mut self.claimed, Instant::now()).elapsed();
+        if since < CLAIM_PACE.0 {
+            self.room = (2 * self.room).min(most);
+        } else if since > CLAIM_PACE.1 {
+            self.room = (self.room / 2).max(least);
+        }
     }
 
     fn start(&mut self, attempt: Attempt, claimed: Timestamp) {
