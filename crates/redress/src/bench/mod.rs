@@ -22,7 +22,7 @@ use redress_runtime::telemetry;
 use crate::cli::BenchCommand;
 
 /// Spans of calls cost what they cost in production; of the logs only warnings are shown.
-const LOG_FILTER: &str = "warn,redress_runtime::layers=info";
+const LOG_FILTER: &str = "warn,sqlx::query=error,redress_runtime::layers=info";
 
 /// Carries out a bench and tells how the process should end.
 pub async fn run(command: &BenchCommand) -> Result<ExitCode> {
