@@ -283,6 +283,9 @@ async fn connect_postgres(settings: &DatabaseSettings) -> Result<PostgresDatabas
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", "60s"),
         ("default_transaction_isolation", "read committed"),
+        // Statements are short. Where nothing but reading a whole small table is possible, its
+        // price in a transaction that avoids that would have it compiled each time.
+        ("jit", "off"),
     ]);
     let pool = PgPoolOptions::new()
         .max_connections(settings.max_connections.max(1))
