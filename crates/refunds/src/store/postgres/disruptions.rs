@@ -298,6 +298,8 @@ pub(super) async fn start_items(
 ) -> Result<usize, StoreError> {
     let mut tx = database.begin().await?;
     let rows: Vec<PendingItemRow> = sqlx::query_as(
+        // Of that disruption alone the index gives the next items in order; a join would sort all
+        // that are pending, for each batch.
         "SELECT i.tenant, i.disruption_id, i.order_id, i.plan, d.event_id, d.requester,
                 d.traceparent
          FROM (SELECT * FROM disruptions d
@@ -306,9 +308,11 @@ pub(super) async fn start_items(
                    WHERE i.tenant = d.tenant AND i.disruption_id = d.disruption_id
                      AND i.state = 'PENDING')
                ORDER BY updated, disruption_id LIMIT 1) d
-         JOIN disruption_items i
-           ON i.tenant = d.tenant AND i.disruption_id = d.disruption_id AND i.state = 'PENDING'
-         ORDER BY i.order_id LIMIT $1 FOR NO KEY UPDATE OF i SKIP LOCKED",
+         CROSS JOIN LATERAL (
+             SELECT tenant, disruption_id, order_id, plan FROM disruption_items i
+             WHERE i.tenant = d.tenant AND i.disruption_id = d.disruption_id
+               AND i.state = 'PENDING'
+             ORDER BY i.order_id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) i",
     )
     .bind(limit)
     .fetch_all(&mut *tx)
