@@ -1,5 +1,6 @@
 //! The command line: what can be asked, with an example for each.
 
+mod bench;
 mod policies;
 mod refunds;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use redress_core::caller::Role;
 use redress_core::chain::Head;
 
+pub use bench::{BenchCommand, BenchDatabase, DisruptionArgs, DisruptionDatabase, UnaryArgs};
 pub use policies::{AskArgs, CheckArgs, PolicyCommand};
 pub use refunds::{
     ActArgs, GetArgs, ListRefundsArgs, PayArgs, QuoteArgs, RefundCommand, ResolveArgs,
@@ -127,19 +129,6 @@ pub enum LedgerCommand {
         after_help = "Example: redress ledger audit --resource refunds/0198c7 --tenant arena"
     )]
     Audit(AuditArgs),
-}
-
-/// What can be measured.
-#[derive(Debug, Subcommand)]
-pub enum BenchCommand {
-    /// CreateRefund, beside a bare tonic server that does one INSERT a call.
-    #[command(
-        after_help = "Databases are made in the folder for temporary files and removed again; to \
-                      measure another disk, set TMPDIR.\n\n\
-                      Examples:\n  redress bench unary --requests 20000\n  \
-                      redress bench unary --database postgres --concurrency 32 --json"
-    )]
-    Unary(UnaryArgs),
 }
 
 /// The four services.
@@ -421,42 +410,4 @@ pub struct RatingArgs {
     /// In whose name, and where.
     #[command(flatten)]
     pub caller: CallerArgs,
-}
-
-/// Options of `redress bench unary`.
-#[derive(Debug, Args)]
-pub struct UnaryArgs {
-    /// Measured calls to each of the two servers, on each database.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub requests: u32,
-    /// Callers; each sends its next call when the one before is answered.
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=512))]
-    pub concurrency: u32,
-    /// Connections that the callers share.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub connections: u32,
-    /// Rounds that the calls are spread over; in each, one server is measured after the other.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub rounds: u32,
-    /// Measure on this; without it on both, as far as there is a PostgreSQL.
-    #[arg(long)]
-    pub database: Option<BenchDatabase>,
-    /// A PostgreSQL server whose user may create databases, such as postgres://me@localhost;
-    /// without it a private cluster is started from the installed binaries.
-    #[arg(long)]
-    pub postgres: Option<String>,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// What a bench runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BenchDatabase {
-    /// A SQLite file.
-    Sqlite,
-    /// PostgreSQL.
-    Postgres,
-    /// One after the other.
-    Both,
 }

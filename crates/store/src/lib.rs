@@ -21,6 +21,7 @@ mod migrate;
 pub mod outbox;
 pub mod parking;
 pub mod pump;
+mod reads;
 pub mod relay;
 mod rows;
 pub mod sequencer;

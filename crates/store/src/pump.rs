@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::database::{Database, PostgresDatabase};
 use crate::error::StoreError;
 use crate::lease::{self, Claim, Lease, pause};
+use crate::reads::LogReads;
 use crate::relay::{Relay, RelaySettings};
 use crate::{log, sequencer};
 
@@ -44,13 +45,15 @@ pub struct EventPump {
 impl EventPump {
     /// Runs all workers until `cancel`, then gives their leases back.
     pub async fn run(self, cancel: CancellationToken) {
+        let limit = i64::from(self.settings.batch);
+        let reads = LogReads::new(self.database.clone(), self.source.clone(), limit);
         let relays: Vec<Relay> = self
             .subscribers
             .iter()
             .map(|(subscriber, sink)| {
                 Relay::new(
                     self.database.clone(),
-                    self.source.clone(),
+                    reads.clone(),
                     subscriber.clone(),
                     Arc::clone(sink),
                     Arc::clone(&self.clock),

@@ -7,18 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::future::join_all;
 use redress_api::ports::{EventSink, SinkError};
 use redress_core::clock::Clock;
-use redress_core::event::{Event, EventBatch, PARTITIONS};
+use redress_core::event::{EventBatch, PARTITIONS};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::Database;
 use crate::error::StoreError;
-use crate::gather::{Gather, Pace, Together};
 use crate::lease::{self, Claim, Lease, pause};
+use crate::reads::LogReads;
 use crate::{log, sequencer};
 
 type Positions = [i64; PARTITIONS as usize];
@@ -57,8 +56,7 @@ impl RelaySettings {
 /// The worker that serves one subscriber of one service's log.
 pub struct Relay {
     database: Database,
-    reads: Gather<Reads>,
-    source: String,
+    reads: LogReads,
     subscriber: String,
     sink: Arc<dyn EventSink>,
     clock: Arc<dyn Clock>,
@@ -71,25 +69,6 @@ const STORE_EVERY: Duration = Duration::from_millis(200);
 /// How long commits gather before the relay looks for their events: bounds its reads, and adds at
 /// most this much to an event's way.
 const LINGER: Duration = Duration::from_millis(50);
-
-/// Partitions come to read at the same moment, when positions were given: they read together.
-const READ: Pace = Pace { turns: 1, crowd: usize::MAX, most: PARTITIONS as usize };
-
-/// What partitions of one subscriber read on.
-struct Reads {
-    database: Database,
-    limit: i64,
-}
-
-#[async_trait]
-impl Together for Reads {
-    type Ask = log::Place;
-    type Answer = Vec<Event>;
-
-    async fn answer(&self, places: &[log::Place]) -> Result<Vec<Vec<Event>>, StoreError> {
-        log::read(&self.database, places, self.limit).await
-    }
-}
 
 /// What the receiver acknowledged of each partition since the relay began; `None` is nothing.
 type Acknowledged = [Option<i64>; PARTITIONS as usize];
@@ -106,19 +85,16 @@ enum Step {
 }
 
 impl Relay {
-    /// A relay of `source`'s log, which stands in `database`, to `subscriber` behind `sink`.
-    pub fn new(
+    /// A relay of the log in `database`, which `reads` reads, to `subscriber` behind `sink`.
+    pub(crate) fn new(
         database: Database,
-        source: impl Into<String>,
+        reads: LogReads,
         subscriber: impl Into<String>,
         sink: Arc<dyn EventSink>,
         clock: Arc<dyn Clock>,
         settings: RelaySettings,
     ) -> Self {
-        let (source, subscriber) = (source.into(), subscriber.into());
-        let reads = Reads { database: database.clone(), limit: i64::from(settings.batch) };
-        let reads = Gather::new(reads, READ);
-        Self { database, reads, source, subscriber, sink, clock, settings }
+        Self { database, reads, subscriber: subscriber.into(), sink, clock, settings }
     }
 
     /// Serves the subscriber until `cancel`: takes the lease, or waits until its holder is gone.
@@ -269,8 +245,8 @@ impl Relay {
                 () = stop.cancelled() => break,
                 Ok(()) = has_more(&mut heads, slot, cursor) => {}
             }
-            let events = self.reads.ask((partition, cursor)).await?;
-            if events.is_empty() {
+            let batch = self.reads.behind((partition, cursor)).await?;
+            if batch.events.is_empty() {
                 // The log was cut beyond the cursor; nothing there can be handed over.
                 tracing::error!(
                     relay.partition = partition,
@@ -280,7 +256,6 @@ impl Relay {
                 pause(self.settings.backoff_max, stop).await;
                 continue;
             }
-            let batch = EventBatch { source: self.source.clone(), partition, events };
             let answer = tokio::select! {
                 () = stop.cancelled() => break,
                 answer = self.sink.deliver(&batch) => answer,

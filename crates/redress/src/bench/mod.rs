@@ -4,6 +4,13 @@
 //! result does not add up is an error and prints no figure.
 
 mod databases;
+mod disruption;
+mod load;
+mod memory;
+mod orders;
+mod progress;
+mod subscribers;
+mod tenant;
 mod unary;
 
 use std::process::ExitCode;
@@ -15,7 +22,7 @@ use redress_runtime::telemetry;
 use crate::cli::BenchCommand;
 
 /// Spans of calls cost what they cost in production; of the logs only warnings are shown.
-const LOG_FILTER: &str = "warn,redress_runtime::layers=info";
+const LOG_FILTER: &str = "warn,sqlx::query=error,redress_runtime::layers=info";
 
 /// Carries out a bench and tells how the process should end.
 pub async fn run(command: &BenchCommand) -> Result<ExitCode> {
@@ -24,5 +31,6 @@ pub async fn run(command: &BenchCommand) -> Result<ExitCode> {
     let _telemetry = telemetry::init(&settings, "redress-bench").context("no telemetry")?;
     match command {
         BenchCommand::Unary(args) => unary::run(args).await,
+        BenchCommand::Disruption(args) => disruption::run(args).await,
     }
 }

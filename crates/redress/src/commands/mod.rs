@@ -1,7 +1,7 @@
 //! One file a command: what it asks of the services and how it shows the answer.
 
 mod apply;
-mod cancel_event;
+pub(crate) mod cancel_event;
 mod contracts;
 mod import;
 pub(crate) mod ledger;

@@ -22,7 +22,7 @@ use super::record::{ImportProblem, Origin, Record, Violation};
 use super::report::ImportReport;
 
 /// Orders in one chunk, which the server stores in one transaction.
-pub const CHUNK_ORDERS: usize = 200;
+pub const CHUNK_ORDERS: usize = 500;
 /// A chunk ends early rather than grow beyond this.
 const CHUNK_BYTES: usize = 512 * 1024;
 /// Chunks that are sent and not answered.

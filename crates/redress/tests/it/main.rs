@@ -7,4 +7,5 @@
     reason = "the environment says whether PostgreSQL is required"
 )]
 
+mod bench_disruption;
 mod bench_unary;

@@ -218,7 +218,7 @@ CREATE TABLE refunds (
     UNIQUE (tenant, quote_id),
     FOREIGN KEY (tenant, quote_id) REFERENCES quotes (tenant, quote_id),
     FOREIGN KEY (tenant, order_id) REFERENCES orders (tenant, order_id)
-);
+) WITH (fillfactor = 60);
 CREATE INDEX refunds_by_order ON refunds (tenant, order_id, refund_id);
 CREATE INDEX refunds_by_disruption ON refunds (tenant, disruption_id, refund_id)
     WHERE disruption_id IS NOT NULL;

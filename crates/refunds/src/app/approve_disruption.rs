@@ -6,13 +6,13 @@
 //! the disruption is not the one who approves it.
 
 use redress_core::caller::Role;
-use redress_core::id::{DisruptionId, OrderId};
+use redress_core::id::DisruptionId;
 use redress_core::money::Money;
 
 use super::act_on_disruption::{audit_of, conflict, find, stepped};
 use super::create_refund::is_above_limit;
 use super::get_disruption::sums;
-use super::preview_disruption::{PAGE, next_page};
+use super::orders_in_scope::OrdersInScope;
 use super::request::once;
 use super::{DisruptionReport, Outcome, RefundError, Refunds, Request};
 use crate::domain::audit::AuditAction;
@@ -191,10 +191,9 @@ async fn frozen(app: &Refunds, disruption: &Disruption) -> Result<Vec<ItemTotals
 async fn plan_all(app: &Refunds, disruption: &Disruption) -> Result<i64, RefundError> {
     let (tenant, scope) = (&disruption.tenant, &disruption.scope);
     let beside = (disruption.state != DisruptionState::Draft).then_some(&disruption.id);
-    let mut last: Option<OrderId> = None;
+    let mut pages = OrdersInScope::of(app, tenant, scope, beside);
     let mut planned = 0;
-    loop {
-        let orders = app.store.orders_in_scope(tenant, scope, beside, last.as_ref(), PAGE).await?;
+    while let Some(orders) = pages.next().await? {
         let now = app.clock.now();
         let plan = |order| plan_item(order, disruption.rules(), &*app.connections, now);
         let plans: Vec<ItemPlan> = orders.iter().filter_map(plan).collect();
@@ -203,11 +202,8 @@ async fn plan_all(app: &Refunds, disruption: &Disruption) -> Result<i64, RefundE
             frozen.map_err(|error| conflict(disruption, error))?;
         }
         planned += i64::try_from(plans.len()).unwrap_or(i64::MAX);
-        match next_page(&orders) {
-            Some(order) => last = Some(order.id.clone()),
-            None => return Ok(planned),
-        }
     }
+    Ok(planned)
 }
 
 fn count(totals: &[ItemTotals]) -> i64 {

@@ -29,6 +29,7 @@ mod list_ledger_entries;
 mod list_orders;
 mod list_policies;
 mod list_refunds;
+mod orders_in_scope;
 mod preview_disruption;
 mod quote_refund;
 mod record_external_refund;

@@ -1,25 +1,22 @@
 //! Computes what a disruption would pay, and whether the lanes can.
 //!
-//! Invariant: writes nothing, and holds two pages of orders at a time, however many there are: one
-//! is read while the other is priced. What a provider does not tell is left out, never guessed.
+//! Invariant: writes nothing, and holds two pages of orders at most, however many there are. What a
+//! provider does not tell is left out, never guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{DisruptionId, OrderId, TenantId};
+use redress_core::id::{DisruptionId, TenantId};
 use redress_core::money::{Currency, Money};
-use redress_store::StoreError;
 
 use super::act_on_disruption::find;
 use super::create_disruption::{check, nothing_in};
+use super::orders_in_scope::OrdersInScope;
 use super::{RefundError, Refunds};
 use crate::domain::attempt::Reason;
 use crate::domain::disruption::{Change, Due, ItemPlan, ItemState, Rules, Scope, Terms, plan_item};
 use crate::domain::order::{Order, Tender};
-
-/// Orders read at a time.
-pub(super) const PAGE: i64 = 500;
 
 /// What is previewed.
 #[derive(Debug)]
@@ -135,28 +132,13 @@ pub async fn preview_disruption(
     };
     let rules = Rules { scope: &scope, change: &change, terms: &terms };
     let mut sums = Sums::default();
-    let read = |after: Option<OrderId>| {
-        let (store, scope, beside) = (&app.store, &scope, beside.as_ref());
-        async move { store.orders_in_scope(tenant, scope, beside, after.as_ref(), PAGE).await }
-    };
-    let mut orders = read(None).await?;
-    loop {
-        let next = next_page(&orders).map(|last| read(Some(last.id.clone())));
-        let price = async {
-            let now = app.clock.now();
-            for order in &orders {
-                if let Some(plan) = plan_item(order, rules, &*app.connections, now) {
-                    sums.add(order, &plan, &terms);
-                }
+    let mut pages = OrdersInScope::of(app, tenant, &scope, beside.as_ref());
+    while let Some(orders) = pages.next().await? {
+        let now = app.clock.now();
+        for order in &orders {
+            if let Some(plan) = plan_item(order, rules, &*app.connections, now) {
+                sums.add(order, &plan, &terms);
             }
-            Ok::<(), StoreError>(())
-        };
-        match next {
-            None => {
-                price.await?;
-                break;
-            }
-            Some(next) => orders = tokio::try_join!(next, price)?.0,
         }
     }
     if sums.counts.orders_in_scope == 0 && beside.is_none() {
@@ -170,12 +152,6 @@ pub async fn preview_disruption(
         preview.orders_at_risk += late(lane, app.pay_within);
     }
     Ok(preview)
-}
-
-/// The order that the next page starts behind; `None` when this page was the last.
-pub(super) fn next_page(orders: &[Order]) -> Option<&Order> {
-    let is_full = i64::try_from(orders.len()).is_ok_and(|read| read >= PAGE);
-    orders.last().filter(|_| is_full)
 }
 
 /// Adds what the provider tells.

@@ -1,6 +1,9 @@
 //! `OrderService`.
 
-use futures::stream::{self, BoxStream, StreamExt};
+use std::collections::{HashSet, VecDeque};
+
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::stream::{self, BoxStream, FuturesOrdered, StreamExt as _};
 use redress_api::page::Page;
 use redress_api::{ApiError, FieldViolation, Valid, validated};
 use redress_core::id::{OrderId, TenantId};
@@ -38,7 +41,7 @@ impl OrderService for OrderGrpc {
     ) -> Result<Response<Self::ImportOrdersStream>, Status> {
         let (_, extensions, chunks) = request.into_parts();
         let caller = caller(&extensions)?;
-        let import = Import { app: self.app.clone(), tenant: caller.tenant.clone(), chunks };
+        let import = Import::new(self.app.clone(), caller.tenant.clone(), chunks);
         Ok(Response::new(import.answers()))
     }
 
@@ -87,39 +90,99 @@ impl OrderService for OrderGrpc {
     }
 }
 
-/// An import under way. It is driven by whoever reads the answers: one chunk is in memory, and the
-/// next is read from the connection only when this one's answer has been taken.
+/// Chunks of one import that are stored at the same time: while one waits for the database, the
+/// next is checked.
+const SIDE_BY_SIDE: usize = 2;
+
+/// An import under way. It is driven by whoever reads the answers: [`SIDE_BY_SIDE`] chunks are in
+/// memory and one that waits, and the next is read from the connection only when an answer has been
+/// taken. Chunks with an order in common are stored one after the other.
 struct Import {
     app: Refunds,
     tenant: TenantId,
     chunks: Streaming<pb::ImportOrdersRequest>,
+    /// The orders of the chunks that are being stored, oldest first.
+    names: VecDeque<HashSet<String>>,
+    under_way: FuturesOrdered<BoxFuture<'static, Result<pb::ImportOrdersResponse, Status>>>,
+    /// Read, and not taken on yet.
+    waiting: Option<pb::ImportOrdersRequest>,
+    /// How the chunks ended, once they did.
+    ended: Option<Result<(), Status>>,
 }
 
 impl Import {
+    fn new(app: Refunds, tenant: TenantId, chunks: Streaming<pb::ImportOrdersRequest>) -> Self {
+        Self {
+            app,
+            tenant,
+            chunks,
+            names: VecDeque::new(),
+            under_way: FuturesOrdered::new(),
+            waiting: None,
+            ended: None,
+        }
+    }
+
     /// One answer a chunk, in order; ends with the caller's chunks, or with the first error.
     fn answers(self) -> BoxStream<'static, Result<pb::ImportOrdersResponse, Status>> {
         let step = |mut import: Self| async move {
-            let Some(chunk) = import.chunks.message().await? else { return Ok(None) };
-            let answer = import.take(chunk).await?;
-            Ok(Some((answer, import)))
+            Ok(import.next_answer().await?.map(|answer| (answer, import)))
         };
         stream::try_unfold(self, step).boxed()
     }
 
-    async fn take(
-        &self,
-        chunk: pb::ImportOrdersRequest,
-    ) -> Result<pb::ImportOrdersResponse, Status> {
-        let size = chunk.orders.len();
-        if !(1..=MAX_CHUNK).contains(&size) {
-            let text = format!("must hold 1 to {MAX_CHUNK} orders, holds {size}");
-            let violation = FieldViolation::new("orders", text);
-            return Err(ApiError::invalid_fields(vec![violation]).into());
+    async fn next_answer(&mut self) -> Result<Option<pb::ImportOrdersResponse>, Status> {
+        loop {
+            self.take_on();
+            let reads = self.waiting.is_none() && self.ended.is_none();
+            tokio::select! {
+                biased;
+                Some(answer) = self.under_way.next() => {
+                    self.names.pop_front();
+                    return answer.map(Some);
+                }
+                chunk = self.chunks.message(), if reads => match chunk {
+                    Ok(Some(chunk)) => self.waiting = Some(chunk),
+                    Ok(None) => self.ended = Some(Ok(())),
+                    Err(status) => self.ended = Some(Err(status)),
+                },
+                // Nothing is under way and nothing is read: that was all.
+                else => return self.ended.take().unwrap_or(Ok(())).map(|()| None),
+            }
         }
-        // Only the chunk's size is judged as a whole; each order is judged by itself.
-        let candidates = chunk.orders.into_iter().map(order::candidate).collect();
-        let report =
-            app::import_orders(&self.app, &self.tenant, candidates).await.map_err(refuse)?;
-        Ok(order::import_report(report))
     }
+
+    /// Begins to store the chunk that waits, when there is room and none of its orders is being
+    /// stored.
+    fn take_on(&mut self) {
+        if self.names.len() >= SIDE_BY_SIDE {
+            return;
+        }
+        let Some(chunk) = self.waiting.take() else { return };
+        let is_under_way = |order: &pb::Order| self.names.iter().any(|of| of.contains(&order.name));
+        if chunk.orders.iter().any(is_under_way) {
+            self.waiting = Some(chunk);
+            return;
+        }
+        self.names.push_back(chunk.orders.iter().map(|order| order.name.clone()).collect());
+        let (app, tenant) = (self.app.clone(), self.tenant.clone());
+        self.under_way.push_back(async move { store(&app, &tenant, chunk).await }.boxed());
+    }
+}
+
+async fn store(
+    app: &Refunds,
+    tenant: &TenantId,
+    chunk: pb::ImportOrdersRequest,
+) -> Result<pb::ImportOrdersResponse, Status> {
+    let size = chunk.orders.len();
+    if !(1..=MAX_CHUNK).contains(&size) {
+        let text = format!("must hold 1 to {MAX_CHUNK} orders, holds {size}");
+        let violation = FieldViolation::new("orders", text);
+        return Err(ApiError::invalid_fields(vec![violation]).into());
+    }
+    // Only the chunk's size is judged as a whole; each order is judged by itself.
+    let candidates = chunk.orders.into_iter().map(order::candidate).collect();
+    let report = app::import_orders(app, tenant, candidates).await.map_err(refuse)?;
+    Ok(order::import_report(report))
 }

@@ -22,18 +22,23 @@ pub(super) const AUDIT: &str = "audit";
 
 pub(super) const IS_WAITING: &str = "SELECT EXISTS (SELECT 1 FROM chain_queue)";
 
+/// Cut off before the join: by estimates from when the queue was empty, all that waits would be
+/// joined and sorted for each batch.
 pub(super) const WAITING_POSTINGS: &str =
     "SELECT q.seq, p.tenant, p.refund_id, p.attempt_id, p.kind, p.debit, p.credit, p.currency,
             p.amount, p.created
-     FROM chain_queue q
+     FROM (SELECT seq, tenant, item, phase FROM chain_queue
+           WHERE chain = 'ledger' ORDER BY seq LIMIT $1) q
      JOIN postings p ON p.tenant = q.tenant AND p.attempt_id = q.item AND p.phase = q.phase
-     WHERE q.chain = 'ledger' ORDER BY q.seq LIMIT $1";
+     ORDER BY q.seq";
 
 pub(super) const WAITING_AUDIT_ENTRIES: &str =
     "SELECT q.seq, e.tenant, e.entry_id, e.actor, e.roles, e.action, e.resource, e.reason,
             e.details, e.created
-     FROM chain_queue q JOIN audit_entries e ON e.tenant = q.tenant AND e.entry_id = q.item
-     WHERE q.chain = 'audit' ORDER BY q.seq LIMIT $1";
+     FROM (SELECT seq, tenant, item FROM chain_queue
+           WHERE chain = 'audit' ORDER BY seq LIMIT $1) q
+     JOIN audit_entries e ON e.tenant = q.tenant AND e.entry_id = q.item
+     ORDER BY q.seq";
 
 pub(super) const HEAD: &str =
     "SELECT position, hash FROM chain_heads WHERE tenant = $1 AND chain = $2";

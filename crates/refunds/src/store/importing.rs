@@ -40,6 +40,18 @@ pub(super) struct OrderWrite<'a> {
     pub elsewhere: Vec<i64>,
 }
 
+impl OrderWrite<'_> {
+    /// Whether writing it may leave a payment or a line with less than was taken of it: a new order
+    /// can only have had more given back elsewhere than was captured.
+    pub(super) fn may_be_marked(&self) -> bool {
+        let payments = self.order.payments.iter();
+        self.is_update
+            || payments.zip(&self.elsewhere).any(|(payment, elsewhere)| {
+                *elsewhere > payment.captured || payment.refunded_elsewhere > payment.captured
+            })
+    }
+}
+
 impl Stored {
     pub(super) fn new(
         orders: Vec<KnownOrderRow>,

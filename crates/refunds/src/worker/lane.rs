@@ -27,6 +27,11 @@ use crate::store::{Again, Claim, Slot, Taken};
 
 /// How long a holder may need beyond its call, to write the finding down.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
+/// How many times its room a lane may hold, when its provider is so fast that each claim would be a
+/// small one.
+const WIDEST: usize = 8;
+/// Claims that follow each other faster are made larger, and slower ones smaller.
+const CLAIM_PACE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 /// The shortest pause between two claims that found less than they could hold.
 const CLAIM_GAP: Duration = Duration::from_millis(10);
 /// The longest wait for a lane that rests or is being tried again: another process may learn sooner
@@ -76,11 +81,13 @@ pub(super) async fn run(
     workshop: Workshop,
     stop: CancellationToken,
 ) {
-    let (findings, queue) = mpsc::channel(job.room().max(1));
+    let (findings, queue) = mpsc::channel(job.room().max(1) * WIDEST);
     let settler = tokio::spawn(settler::run(queue, workshop.clone(), job.name()));
     let settler = AbortOnDropHandle::new(settler);
     let drain = workshop.settings.drain;
     let mut lane = Lane {
+        stretch: 1,
+        claimed: Instant::now(),
         signal: job.signal(),
         streak: Streak::new(job.name()),
         calls: JoinSet::new(),
@@ -116,6 +123,10 @@ struct Lane {
     findings: mpsc::Sender<AttemptFinding>,
     stop: CancellationToken,
     signal: watch::Receiver<()>,
+    /// How many times its room the lane holds.
+    stretch: usize,
+    /// When the last claim was that took all there was room for.
+    claimed: Instant,
     calls: JoinSet<()>,
     streak: Streak,
     /// Claims in a row that found nothing although something was due.
@@ -147,7 +158,13 @@ impl Lane {
     }
 
     fn has_room(&self) -> bool {
-        2 * self.calls.len() <= self.job.room()
+        2 * self.calls.len() <= self.room()
+    }
+
+    /// How many attempts may be held now. A lane with a limit holds no more than it can send soon.
+    fn room(&self) -> usize {
+        let has_limit = self.job.provider().terms().sends_per_second.is_some();
+        self.job.room() * if has_limit { 1 } else { self.stretch }
     }
 
     /// Takes on as many attempts as there is room for, and starts calls about them.
@@ -157,7 +174,7 @@ impl Lane {
         if !rest.is_zero() {
             return Next::Claim(Instant::now() + rest.min(self.workshop.settings.poll));
         }
-        let free = self.job.room().saturating_sub(self.calls.len());
+        let free = self.room().saturating_sub(self.calls.len());
         let terms = self.job.provider().terms();
         let fence = self.workshop.ids.next_id();
         let claim = Claim {
@@ -190,7 +207,23 @@ impl Lane {
             }
             None => {}
         }
-        if count == free { Next::Claim(Instant::now()) } else { self.ask().await }
+        if count == free {
+            self.adapt();
+            Next::Claim(Instant::now())
+        } else {
+            self.ask().await
+        }
+    }
+
+    /// Makes room for as many attempts as keep claims apart, and no more, so that what is claimed
+    /// is called about soon.
+    fn adapt(&mut self) {
+        let since = std::mem::replace(&mut self.claimed, Instant::now()).elapsed();
+        if since < CLAIM_PACE.0 {
+            self.stretch = (2 * self.stretch).min(WIDEST);
+        } else if since > CLAIM_PACE.1 {
+            self.stretch = (self.stretch / 2).max(1);
+        }
     }
 
     fn start(&mut self, attempt: Attempt, start: Start) {

@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redress_core::id::{AttemptId, TenantId};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::Workshop;
@@ -17,9 +19,11 @@ use super::streak::Streak;
 use crate::domain::settle::{AttemptFinding, Finding};
 
 /// Findings in one transaction at most.
-const MOST: usize = 200;
+const MOST: usize = 500;
 /// How long the first finding of a chunk waits for company.
 const LINGER: Duration = Duration::from_millis(20);
+/// Transactions at once: while one is under way, the next is made up.
+const TURNS: usize = 2;
 
 /// Settles what comes out of `queue` until every sender is gone.
 pub(super) async fn run(
@@ -27,9 +31,18 @@ pub(super) async fn run(
     workshop: Workshop,
     worker: &'static str,
 ) {
-    let mut streak = Streak::new(worker);
+    let turns = Arc::new(Semaphore::new(TURNS));
+    let streak = Arc::new(Mutex::new(Streak::new(worker)));
+    let mut settling = JoinSet::new();
     let mut chunk = Vec::with_capacity(MOST);
-    while queue.recv_many(&mut chunk, MOST).await > 0 {
+    // Nobody closes the semaphore.
+    while let Ok(turn) = Arc::clone(&turns).acquire_owned().await {
+        while let Some(ended) = settling.try_join_next() {
+            note_panic(worker, ended);
+        }
+        if queue.recv_many(&mut chunk, MOST).await == 0 {
+            break;
+        }
         let fill = async {
             while chunk.len() < MOST {
                 let room = MOST - chunk.len();
@@ -41,7 +54,24 @@ pub(super) async fn run(
         // When the time is up, the chunk goes as it is: `recv_many` loses nothing when dropped.
         let _full_or_late = timeout(LINGER, fill).await;
         let findings = newest_of_each(&mut chunk);
-        settle(findings, &workshop, &mut streak).await;
+        let (workshop, streak) = (workshop.clone(), Arc::clone(&streak));
+        settling.spawn(async move {
+            settle(findings, &workshop, &streak).await;
+            drop(turn);
+        });
+    }
+    while let Some(ended) = settling.join_next().await {
+        note_panic(worker, ended);
+    }
+}
+
+fn note_panic(worker: &'static str, ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(
+            worker.name = worker,
+            error = %error,
+            "findings were not stored, their attempts will be looked up"
+        );
     }
 }
 
@@ -56,14 +86,19 @@ fn newest_of_each(chunk: &mut Vec<AttemptFinding>) -> Vec<AttemptFinding> {
     newest.into_values().collect()
 }
 
+/// A streak is a count, sound after any panic.
+fn locked(streak: &Mutex<Streak>) -> MutexGuard<'_, Streak> {
+    streak.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Settles `findings`; those that the database refuses for good are cornered by halving.
-async fn settle(findings: Vec<AttemptFinding>, workshop: &Workshop, streak: &mut Streak) {
+async fn settle(findings: Vec<AttemptFinding>, workshop: &Workshop, streak: &Mutex<Streak>) {
     let mut chunks = vec![findings];
     while let Some(mut chunk) = chunks.pop() {
         let now = workshop.clock.now();
         match workshop.store.settle(&chunk, &*workshop.ids, now).await {
             Ok(applied) => {
-                streak.ended();
+                locked(streak).ended();
                 if applied < chunk.len() {
                     tracing::info!(
                         findings = chunk.len(),
@@ -74,7 +109,8 @@ async fn settle(findings: Vec<AttemptFinding>, workshop: &Workshop, streak: &mut
                 signal(&chunk, workshop);
             }
             Err(error) if error.is_transient() => {
-                sleep(streak.failed(&error)).await;
+                let pause = locked(streak).failed(&error);
+                sleep(pause).await;
                 chunks.push(chunk);
             }
             Err(error) if chunk.len() == 1 => {

@@ -23,7 +23,7 @@ use tonic::transport::{Channel, Server};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-use super::load::Calls;
+use super::super::load::Calls;
 use super::refunds::{CALL_DEADLINE, connect};
 
 /// How many bytes of payload a row has: what an event or a small document weighs.

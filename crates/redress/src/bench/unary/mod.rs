@@ -5,32 +5,26 @@
 //! measured in turn, so that what the machine does meanwhile meets both.
 
 mod bare;
-mod load;
-mod orders;
 mod refunds;
 mod report;
 
 use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::bare::Bare;
-use self::load::{Round, closed_loop};
 use self::refunds::RefundsService;
 use self::report::{BareFigures, Comparison, Figures, Report};
 use super::databases::{self, Postgres};
+use super::load::{Round, closed_loop};
+use super::progress::Progress;
 use crate::cli::{BenchDatabase, UnaryArgs};
 use crate::output;
 
 /// Calls before the measured ones: a tenth of them, within these bounds.
 const WARM_UP: (usize, usize) = (20, 1_000);
-
-/// How fast a round's progress is shown.
-const TICK: Duration = Duration::from_millis(200);
 
 /// What the run is made of.
 #[derive(Debug, Clone)]
@@ -186,39 +180,6 @@ async fn take_turns(
         refunds,
         bare: BareFigures { figures: bare, rows },
     })
-}
-
-/// Says on standard error where a comparison stands.
-struct Progress {
-    database: &'static str,
-    bar: ProgressBar,
-    quiet: bool,
-}
-
-impl Progress {
-    fn new(database: &'static str, quiet: bool) -> Result<Self> {
-        let bar = ProgressBar::new_spinner();
-        bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
-        if quiet {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
-        bar.enable_steady_tick(TICK);
-        Ok(Self { database, bar, quiet })
-    }
-
-    fn at(&self, what: &str) {
-        self.bar.set_message(format!("{}: {what}", self.database));
-    }
-
-    fn tell(&self, what: &str) {
-        if !self.quiet {
-            self.bar.suspend(|| output::note(format!("{}: {what}", self.database)));
-        }
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
 }
 
 #[cfg(test)]

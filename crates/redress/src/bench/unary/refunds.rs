@@ -5,8 +5,6 @@
 //! Invariant: nobody is paid: no worker calls a provider, and the one that is configured is a
 //! closed port. The result is read back through the API, and every event was delivered.
 
-mod subscribers;
-
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,8 +14,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use redress_core::caller::Role;
 use redress_core::clock::{Clock, SystemClock};
 use redress_core::id::{RandomIds, TenantId};
-use redress_proto::common::v1::tenant_service_client::TenantServiceClient;
-use redress_proto::common::v1::{ApplyTenantRequest, Tenant};
 use redress_proto::refunds::v1::refund_service_client::RefundServiceClient;
 use redress_proto::refunds::v1::{CreateRefundRequest, ListRefundsRequest, Refund, refund};
 use redress_refunds::config::RefundsConfig;
@@ -31,11 +27,11 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use self::subscribers::Subscribers;
-use super::load::Calls;
-use super::orders;
+use super::super::load::Calls;
+use super::super::subscribers::Subscribers;
+use super::super::{orders, tenant};
 use crate::cli::ServiceName;
-use crate::commands::{apply_policy, ledger, refund as refunds, request_id};
+use crate::commands::{ledger, refund as refunds, request_id};
 use crate::connect::{Connections, local_token};
 use crate::home::{Home, Layout, Ports};
 use crate::import;
@@ -48,18 +44,6 @@ const A_DAY: Duration = Duration::from_hours(24);
 
 /// A port that nobody listens on.
 const NOBODY: &str = "http://127.0.0.1:9";
-
-const TENANT: &str = "arena";
-
-/// The terms that the orders were sold under; they have one tier, which keeps a tenth.
-const POLICY: &str = r#"
-id = "standard"
-display_name = "Standard terms"
-effective = 2000-01-01T00:00:00Z
-pay_within_days = 14
-citation = { title = "Terms of sale, section 7" }
-tiers = [{ rule = "four-weeks", notice_hours = 672, fee_basis_points = 1000 }]
-"#;
 
 /// The service, and what is to be asked of it.
 pub(super) struct RefundsService {
@@ -120,7 +104,7 @@ impl RefundsService {
         let stop = CancellationToken::new();
         let running = bound.start(service.only_work("refund events"), &stop);
 
-        let tenant = TenantId::new(TENANT)?;
+        let tenant = TenantId::new(tenant::TENANT)?;
         let token = local_token(&home, &tenant, &[Role::Platform], "bench", A_DAY)?;
         let authorization = format!("Bearer {}", token.expose_secret()).parse()?;
         let places = [(ServiceName::Refunds, address)];
@@ -146,7 +130,7 @@ impl RefundsService {
 
     /// Imports the orders and has each quoted.
     pub(super) async fn stock(&self, concurrency: usize) -> Result<()> {
-        self.apply_settings().await?;
+        tenant::apply(&self.connections, &[ServiceName::Refunds]).await?;
         let peer = self.connections.peer(ServiceName::Refunds)?;
         let records = orders::records(self.count, SystemClock.now());
         let imported =
@@ -184,23 +168,6 @@ impl RefundsService {
         if let Database::Postgres(postgres) = &self.database {
             sqlx::query("ANALYZE").execute(&postgres.pool).await?;
         }
-        Ok(())
-    }
-
-    async fn apply_settings(&self) -> Result<()> {
-        let tenant = Tenant {
-            name: self.connections.tenant().resource_name(),
-            display_name: "Arena Tickets".to_owned(),
-            locales: vec!["en".to_owned()],
-            time_zone: "Europe/Berlin".to_owned(),
-            sender_email: "tickets@arena.example".to_owned(),
-            support_url: "https://arena.example/help".to_owned(),
-            default_policy: "policies/standard".to_owned(),
-            ..Tenant::default()
-        };
-        let mut client = TenantServiceClient::new(self.connections.unary(ServiceName::Refunds)?);
-        client.apply_tenant(ApplyTenantRequest { tenant: Some(tenant) }).await?;
-        apply_policy(&self.connections, POLICY.to_owned()).await?;
         Ok(())
     }
 

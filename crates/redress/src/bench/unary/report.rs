@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::load::{Round, percentile};
+use super::super::load::{Round, percentile};
 use crate::cli::UnaryArgs;
 use crate::output;
 

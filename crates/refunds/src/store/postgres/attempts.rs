@@ -6,9 +6,9 @@ use redress_store::{PostgresDatabase, StoreError};
 use sqlx::PgConnection;
 
 use super::super::Claim;
-use super::super::changes::{Changes, CounterRow};
-use super::super::rows::{AttemptRow, attempts_from};
-use super::{refunds, write};
+use super::super::changes::Changes;
+use super::super::rows::{AttemptRow, RefundRow, assemble_refunds, attempts_from};
+use super::write;
 use crate::domain::attempt::Attempt;
 use crate::domain::settle::AttemptFinding;
 
@@ -22,7 +22,7 @@ pub(super) async fn claim_to_send(
     // With their refunds, whose state follows: what a settlement works on is left for later.
     let rows: Vec<AttemptRow> = sqlx::query_as(
         "WITH taken AS MATERIALIZED (
-             SELECT a.tenant, a.attempt_id
+             SELECT a.tenant, a.attempt_id, a.refund_id
              FROM attempts a
              JOIN refunds r ON r.tenant = a.tenant AND r.refund_id = a.refund_id
              WHERE a.provider = $1 AND a.state = 'ARMED' AND a.due <= $3
@@ -30,7 +30,11 @@ pub(super) async fn claim_to_send(
                    SELECT currency FROM lane_funds WHERE provider = $1))
                AND ($6 OR NOT EXISTS (SELECT FROM lanes WHERE provider = $1
                    AND (breaker <> 'CLOSED' OR rests_until > $3)))
-             ORDER BY a.bulk, a.due LIMIT $5 FOR NO KEY UPDATE OF a, r SKIP LOCKED)
+             ORDER BY a.bulk, a.due LIMIT $5 FOR NO KEY UPDATE OF a, r SKIP LOCKED
+         ), moved AS (
+             UPDATE refunds r SET state = 'PROCESSING', version = version + 1, updated = $3
+             FROM taken
+             WHERE r.tenant = taken.tenant AND r.refund_id = taken.refund_id AND r.state = 'QUEUED')
          UPDATE attempts a SET state = 'SENT', claim = $2, due = $4, sent = $3, updated = $3
          FROM taken WHERE a.tenant = taken.tenant AND a.attempt_id = taken.attempt_id
          RETURNING a.tenant, a.attempt_id, a.refund_id, a.order_id, a.payment_id, a.ordinal,
@@ -44,22 +48,6 @@ pub(super) async fn claim_to_send(
     .bind(claim.limit)
     .bind(held)
     .fetch_all(&mut *conn)
-    .await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (tenants, refunds): (Vec<&str>, Vec<&str>) =
-        rows.iter().map(|row| (row.tenant.as_str(), row.refund_id.as_str())).unzip();
-    sqlx::query(
-        "UPDATE refunds SET state = 'PROCESSING', version = version + 1, updated = $3
-         FROM UNNEST($1::text[], $2::text[]) AS k (tenant, id)
-         WHERE refunds.tenant = k.tenant AND refunds.refund_id = k.id
-           AND refunds.state = 'QUEUED'",
-    )
-    .bind(&tenants)
-    .bind(&refunds)
-    .bind(claim.now.0)
-    .execute(conn)
     .await?;
     attempts_from(rows)
 }
@@ -94,6 +82,32 @@ pub(super) async fn claim_to_look_up(
     attempts_from(rows)
 }
 
+/// The refunds of the attempts `$2` of the tenants `$1`, locked until the end of the transaction in
+/// the order of their keys. Who has waited for a lock is given the row as it is then.
+const REFUNDS_HELD: &str =
+    "SELECT r.tenant, r.refund_id, r.order_id, r.customer, r.disruption_id, r.event_id, r.origin,
+            r.state, r.currency, r.requested, r.issued, r.lines, r.repriced, r.override_code,
+            r.legal_deadline, r.expected_arrival, r.reason, r.requester, r.approver,
+            r.traceparent, r.version, r.created, r.updated
+     FROM refunds r
+     WHERE (r.tenant, r.refund_id) IN (
+         SELECT a.tenant, a.refund_id
+         FROM UNNEST($1::text[], $2::text[]) AS k (tenant, id)
+         JOIN attempts a ON a.tenant = k.tenant AND a.attempt_id = k.id)
+     ORDER BY r.refund_id FOR NO KEY UPDATE";
+
+/// All attempts of the refunds `$2` of the tenants `$1`, which are held, locked together with the
+/// payments that they draw on, in the order of the payments' keys.
+const ATTEMPTS_HELD: &str =
+    "SELECT a.tenant, a.attempt_id, a.refund_id, a.order_id, a.payment_id, a.ordinal, a.provider,
+            a.payment_reference, a.currency, a.amount, a.state, a.reason, a.provider_refund,
+            a.claim, a.due, a.sent, a.absences, a.delays, a.updated
+     FROM attempts a
+     JOIN payments p ON p.tenant = a.tenant AND p.order_id = a.order_id
+         AND p.payment_id = a.payment_id
+     WHERE (a.tenant, a.refund_id) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))
+     ORDER BY p.order_id, p.payment_id, p.tenant, a.ordinal FOR NO KEY UPDATE";
+
 pub(super) async fn settle(
     database: &PostgresDatabase,
     findings: &[AttemptFinding],
@@ -103,25 +117,19 @@ pub(super) async fn settle(
     let (tenants, attempts): (Vec<&str>, Vec<&str>) =
         findings.iter().map(|f| (f.tenant.as_str(), f.attempt.as_str())).unzip();
     let mut tx = database.begin().await?;
-    let owners: Vec<(String, String)> = sqlx::query_as(
-        "SELECT DISTINCT a.tenant, a.refund_id
-         FROM UNNEST($1::text[], $2::text[]) AS k (tenant, id)
-         JOIN attempts a ON a.tenant = k.tenant AND a.attempt_id = k.id",
-    )
-    .bind(&tenants)
-    .bind(&attempts)
-    .fetch_all(&mut *tx)
-    .await?;
-    let keys: Vec<(&str, &str)> =
-        owners.iter().map(|(tenant, refund)| (tenant.as_str(), refund.as_str())).collect();
-    let (tenants, ids_of_refunds): (Vec<&str>, Vec<&str>) = keys.iter().copied().unzip();
-    lock_refunds(&mut tx, &tenants, &ids_of_refunds).await?;
+    let refunds: Vec<RefundRow> =
+        sqlx::query_as(REFUNDS_HELD).bind(&tenants).bind(&attempts).fetch_all(&mut *tx).await?;
     // A look-up may be taking over an attempt whose lease has run out: who comes second sees it.
-    lock_attempts(&mut tx, &tenants, &ids_of_refunds).await?;
-    let held = refunds::load(&mut tx, &keys).await?;
+    let (tenants, ids_of_refunds): (Vec<&str>, Vec<&str>) =
+        refunds.iter().map(|row| (row.tenant.as_str(), row.refund_id.as_str())).unzip();
+    let attempts: Vec<AttemptRow> = sqlx::query_as(ATTEMPTS_HELD)
+        .bind(&tenants)
+        .bind(&ids_of_refunds)
+        .fetch_all(&mut *tx)
+        .await?;
+    let held = assemble_refunds(refunds, attempts)?;
     let mut changes = Changes::default();
     let applied = changes.settle(held, findings, ids, now);
-    lock_payments(&mut tx, &changes.counters).await?;
     write::write(&mut tx, &changes, ids, now).await?;
     database.commit(tx).await?;
     Ok(applied)
@@ -158,23 +166,6 @@ pub(super) async fn lock_attempts(
     )
     .bind(tenants)
     .bind(refunds)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Locks the payments whose counters change until the end of the transaction, in the order of
-/// their keys.
-async fn lock_payments(conn: &mut PgConnection, rows: &[CounterRow]) -> Result<(), StoreError> {
-    sqlx::query(
-        "SELECT 1 FROM payments p
-         WHERE (p.tenant, p.order_id, p.payment_id)
-             IN (SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[]))
-         ORDER BY p.order_id, p.payment_id, p.tenant FOR NO KEY UPDATE",
-    )
-    .bind(rows.iter().map(|row| row.tenant.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.order.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.payment.as_str()).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())

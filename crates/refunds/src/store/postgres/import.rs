@@ -2,7 +2,7 @@
 
 use redress_core::clock::Timestamp;
 use redress_core::id::{IdSource, OrderId, PolicyId, TenantId};
-use redress_store::{PostgresDatabase, StoreError, outbox};
+use redress_store::{PostgresDatabase, StoreError, Writes, outbox};
 use sqlx::PgConnection;
 
 use super::super::importing::{OrderWrite, Stored, decide, policies_of};
@@ -13,6 +13,20 @@ use super::orders::{lock, texts};
 use crate::domain::order::{Order, OrderLine, Payment};
 use crate::events;
 
+/// How often a chunk is looked at again because other imports brought its orders meanwhile.
+const TRIES: usize = 3;
+
+macro_rules! known_orders {
+    () => {
+        "SELECT order_id, source_version, digest, currency, policy, pinned_policy, policy_version
+         FROM orders
+         WHERE tenant = $1 AND order_id = ANY($2)"
+    };
+}
+const KNOWN: &str = known_orders!();
+/// The same, locked until the end of the transaction in the order of their keys.
+const KNOWN_AND_HELD: &str = concat!(known_orders!(), " ORDER BY order_id FOR NO KEY UPDATE");
+
 pub(super) async fn import(
     database: &PostgresDatabase,
     tenant: &TenantId,
@@ -21,10 +35,29 @@ pub(super) async fn import(
     event_ids: &dyn IdSource,
     now: Timestamp,
 ) -> Result<Vec<ImportOutcome>, StoreError> {
+    let mut tries = 0;
+    loop {
+        match try_to_import(database, tenant, orders, default_policy, event_ids, now).await {
+            // Another import brings one of these orders at the same time: now it is a stored one.
+            Err(StoreError::AlreadyExists { .. }) if tries < TRIES => tries += 1,
+            outcomes => return outcomes,
+        }
+    }
+}
+
+async fn try_to_import(
+    database: &PostgresDatabase,
+    tenant: &TenantId,
+    orders: &[ImportedOrder],
+    default_policy: Option<&PolicyId>,
+    event_ids: &dyn IdSource,
+    now: Timestamp,
+) -> Result<Vec<ImportOutcome>, StoreError> {
     let mut tx = database.begin().await?;
-    hold(&mut tx, tenant, orders).await?;
     let stored = stored(&mut tx, tenant, orders, default_policy).await?;
-    let (outcomes, writes) = decide(orders, &stored, default_policy);
+    let (outcomes, mut writes) = decide(orders, &stored, default_policy);
+    // Two imports insert what both bring in the same order, so that one waits for the other.
+    writes.sort_by(|one, other| one.order.id.cmp(&other.order.id));
     let mut facts = Vec::new();
     if !writes.is_empty() {
         // What is new has no marks yet.
@@ -34,36 +67,19 @@ pub(super) async fn import(
             Marks::default()
         };
         write(&mut tx, tenant, &writes, now).await?;
-        let after = marks(&mut tx, tenant, &writes).await?;
-        facts = newly_marked(tenant, &writes, &before, &after)?;
-        outbox::append_postgres(&mut tx, &events::encode_all(&facts, event_ids, now)).await?;
+        if writes.iter().any(OrderWrite::may_be_marked) {
+            let after = marks(&mut tx, tenant, &writes).await?;
+            facts = newly_marked(tenant, &writes, &before, &after)?;
+            outbox::append_postgres(&mut tx, &events::encode_all(&facts, event_ids, now)).await?;
+        }
     }
     database.commit(tx).await?;
     tell(tenant, &facts);
     Ok(outcomes)
 }
 
-/// Keeps others from changing these orders until the end of the transaction.
-async fn hold(
-    conn: &mut PgConnection,
-    tenant: &TenantId,
-    orders: &[ImportedOrder],
-) -> Result<(), StoreError> {
-    let ids: Vec<OrderId> = orders.iter().map(|imported| imported.order.id.clone()).collect();
-    // Two imports of one order wait for each other, new orders included.
-    sqlx::query(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || id, 1))
-         FROM (SELECT id FROM UNNEST($2::text[]) AS ids (id) ORDER BY id) AS sorted",
-    )
-    .bind(tenant.as_str())
-    .bind(texts(&ids))
-    .execute(&mut *conn)
-    .await?;
-    // A refund that is being accepted takes up lines: it is judged before or after it.
-    lock(conn, tenant, &ids).await
-}
-
-/// What is stored of a chunk's orders, and the versions that they may be pinned to.
+/// What is stored of a chunk's orders, and the versions that they may be pinned to. Others cannot
+/// change these orders until the end of the transaction; nobody can hold those that are not stored.
 async fn stored(
     conn: &mut PgConnection,
     tenant: &TenantId,
@@ -71,25 +87,24 @@ async fn stored(
     default_policy: Option<&PolicyId>,
 ) -> Result<Stored, StoreError> {
     let ids: Vec<OrderId> = orders.iter().map(|imported| imported.order.id.clone()).collect();
-    let ids = texts(&ids);
-    let known: Vec<KnownOrderRow> = sqlx::query_as(
-        "SELECT order_id, source_version, digest, currency, policy, pinned_policy, policy_version
-         FROM orders
-         WHERE tenant = $1 AND order_id = ANY($2)",
-    )
-    .bind(tenant.as_str())
-    .bind(&ids)
-    .fetch_all(&mut *conn)
-    .await?;
-    let payments = sqlx::query_as(
-        "SELECT order_id, payment_id, elsewhere_reported, refunded_elsewhere, external
-         FROM payments
-         WHERE tenant = $1 AND order_id = ANY($2)",
-    )
-    .bind(tenant.as_str())
-    .bind(&ids)
-    .fetch_all(&mut *conn)
-    .await?;
+    let mut known = known(&mut *conn, tenant, &ids, KNOWN).await?;
+    let mut payments = Vec::new();
+    if !known.is_empty() {
+        let ids = known_ids(&known)?;
+        // A refund that is being accepted takes up lines: it is judged before or after it. It locks
+        // payments and lines before it touches their order, too.
+        lock(&mut *conn, tenant, &ids).await?;
+        known = self::known(&mut *conn, tenant, &ids, KNOWN_AND_HELD).await?;
+        payments = sqlx::query_as(
+            "SELECT order_id, payment_id, elsewhere_reported, refunded_elsewhere, external
+             FROM payments
+             WHERE tenant = $1 AND order_id = ANY($2)",
+        )
+        .bind(tenant.as_str())
+        .bind(texts(&ids))
+        .fetch_all(&mut *conn)
+        .await?;
+    }
     let versions = sqlx::query_as(
         "SELECT policy_id, version, effective FROM policies
          WHERE tenant = $1 AND policy_id = ANY($2)",
@@ -99,6 +114,24 @@ async fn stored(
     .fetch_all(conn)
     .await?;
     Ok(Stored::new(known, payments, versions))
+}
+
+/// Those of the orders `ids` that are stored.
+async fn known(
+    conn: &mut PgConnection,
+    tenant: &TenantId,
+    ids: &[OrderId],
+    sql: &'static str,
+) -> Result<Vec<KnownOrderRow>, StoreError> {
+    Ok(sqlx::query_as(sql).bind(tenant.as_str()).bind(texts(ids)).fetch_all(conn).await?)
+}
+
+fn known_ids(known: &[KnownOrderRow]) -> Result<Vec<OrderId>, StoreError> {
+    let id = |row: &KnownOrderRow| {
+        let corrupt = |_| StoreError::corrupt("orders", "order_id", row.order_id.as_str());
+        OrderId::new(row.order_id.as_str()).map_err(corrupt)
+    };
+    known.iter().map(id).collect()
 }
 
 /// The payments and lines of these orders whose mark is set.
@@ -145,13 +178,25 @@ async fn write(
     if !updated.is_empty() {
         withdraw_lines(conn, tenant, &updated).await?;
     }
-    upsert_orders(conn, tenant, writes, now).await?;
-    upsert_lines(conn, tenant, writes).await?;
-    upsert_payments(conn, tenant, writes).await?;
+    let mut statement = Writes::default();
+    for (is_update, of_kind) in parts(writes) {
+        push_orders(&mut statement, tenant, &of_kind, is_update, now)?;
+        push_lines(&mut statement, tenant, &of_kind, is_update)?;
+        push_payments(&mut statement, tenant, &of_kind, is_update);
+    }
+    statement.execute(&mut *conn).await?;
     if !updated.is_empty() {
         withdraw_payments(conn, tenant, writes, &updated).await?;
     }
     Ok(())
+}
+
+/// What is new, and what is stored already; only what there is. A new row that is there all the
+/// same is an error, so that nothing is overwritten that was not looked at before.
+fn parts<'a, 'b>(writes: &'b [OrderWrite<'a>]) -> Vec<(bool, Vec<&'b OrderWrite<'a>>)> {
+    let (updates, new): (Vec<_>, Vec<_>) = writes.iter().partition(|write| write.is_update);
+    let parts = [(false, new), (true, updates)];
+    parts.into_iter().filter(|(_, of_kind)| !of_kind.is_empty()).collect()
 }
 
 /// A list of domain types as its column holds it.
@@ -220,23 +265,24 @@ async fn withdraw_payments(
     Ok(())
 }
 
-async fn upsert_orders(
-    conn: &mut PgConnection,
-    tenant: &TenantId,
-    writes: &[OrderWrite<'_>],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let of = || writes.iter().map(|write| write.order);
-    let pins = || writes.iter().map(|write| write.pin.as_ref());
-    sqlx::query(
+macro_rules! insert_orders {
+    () => {
         "INSERT INTO orders (tenant, order_id, source_version, digest, customer, email,
              display_name, locale, purchase_time, state, policy, pinned_policy, policy_version,
              sales_channel, travellers, discounts, currency, total, created, updated)
          SELECT $1, v.*, $2, $2
          FROM UNNEST($3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::text[],
              $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[],
-             $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bigint[]) v
-         ON CONFLICT (tenant, order_id) DO UPDATE SET
+             $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bigint[]) v"
+    };
+}
+
+/// New orders.
+const INSERT_ORDERS: &str = insert_orders!();
+/// Orders as the newer version of their order has them.
+const UPSERT_ORDERS: &str = concat!(
+    insert_orders!(),
+    " ON CONFLICT (tenant, order_id) DO UPDATE SET
              source_version = excluded.source_version, digest = excluded.digest,
              customer = excluded.customer, email = excluded.email,
              display_name = excluded.display_name, locale = excluded.locale,
@@ -244,36 +290,79 @@ async fn upsert_orders(
              policy = excluded.policy, pinned_policy = excluded.pinned_policy,
              policy_version = excluded.policy_version, sales_channel = excluded.sales_channel,
              travellers = excluded.travellers, discounts = excluded.discounts,
-             total = excluded.total, updated = excluded.updated",
-    )
-    .bind(tenant.as_str())
-    .bind(now.0)
-    .bind(of().map(|order| order.id.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|order| order.source_version).collect::<Vec<_>>())
-    .bind(writes.iter().map(|write| write.digest.as_slice()).collect::<Vec<_>>())
-    .bind(of().map(|order| order.customer.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|order| order.contact.email.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|order| order.contact.display_name.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|order| order.contact.locale.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|order| order.purchase_time.0).collect::<Vec<_>>())
-    .bind(of().map(|order| order_state(order.state)).collect::<Vec<_>>())
-    .bind(of().map(|order| order.policy.as_ref().map(PolicyId::as_str)).collect::<Vec<_>>())
-    .bind(pins().map(|pin| pin.map(|pin| pin.policy.as_str())).collect::<Vec<_>>())
-    .bind(pins().map(|pin| pin.map(|pin| pin.version)).collect::<Vec<_>>())
-    .bind(of().map(|order| order.sales_channel.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|order| json_text(&order.travellers)).collect::<Result<Vec<_>, _>>()?)
-    .bind(of().map(|order| json_text(&order.discounts)).collect::<Result<Vec<_>, _>>()?)
-    .bind(of().map(|order| order.currency.code()).collect::<Vec<_>>())
-    .bind(of().map(|order| order.total).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
+             total = excluded.total, updated = excluded.updated"
+);
+
+fn push_orders(
+    statement: &mut Writes,
+    tenant: &TenantId,
+    writes: &[&OrderWrite<'_>],
+    is_update: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let of = || writes.iter().map(|write| write.order);
+    let pins = || writes.iter().map(|write| write.pin.as_ref());
+    let sql = if is_update { UPSERT_ORDERS } else { INSERT_ORDERS };
+    statement
+        .push(sql)
+        .bind(tenant.as_str())
+        .bind(now.0)
+        .bind(of().map(|order| order.id.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|order| order.source_version).collect::<Vec<_>>())
+        .bind(writes.iter().map(|write| write.digest.as_slice()).collect::<Vec<_>>())
+        .bind(of().map(|order| order.customer.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|order| order.contact.email.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|order| order.contact.display_name.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|order| order.contact.locale.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|order| order.purchase_time.0).collect::<Vec<_>>())
+        .bind(of().map(|order| order_state(order.state)).collect::<Vec<_>>())
+        .bind(of().map(|order| order.policy.as_ref().map(PolicyId::as_str)).collect::<Vec<_>>())
+        .bind(pins().map(|pin| pin.map(|pin| pin.policy.as_str())).collect::<Vec<_>>())
+        .bind(pins().map(|pin| pin.map(|pin| pin.version)).collect::<Vec<_>>())
+        .bind(of().map(|order| order.sales_channel.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|order| json_text(&order.travellers)).collect::<Result<Vec<_>, _>>()?)
+        .bind(of().map(|order| json_text(&order.discounts)).collect::<Result<Vec<_>, _>>()?)
+        .bind(of().map(|order| order.currency.code()).collect::<Vec<_>>())
+        .bind(of().map(|order| order.total).collect::<Vec<_>>());
     Ok(())
 }
 
-async fn upsert_lines(
-    conn: &mut PgConnection,
+macro_rules! insert_lines {
+    () => {
+        "INSERT INTO order_lines (tenant, order_id, ordinal, line_id, kind, event_id, title,
+             event_start, event_time_zone, event_end, place, section, carrier, trip, units, gross,
+             tax, discount, discount_id, traveller_ids)
+         SELECT $1, v.*
+         FROM UNNEST($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[],
+             $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[],
+             $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::text[],
+             $20::text[]) v"
+    };
+}
+
+/// New lines.
+const INSERT_LINES: &str = insert_lines!();
+/// Lines as the newer version of their order has them.
+const UPSERT_LINES: &str = concat!(
+    insert_lines!(),
+    " ON CONFLICT (tenant, order_id, line_id) DO UPDATE SET
+             ordinal = excluded.ordinal, kind = excluded.kind, event_id = excluded.event_id,
+             title = excluded.title, event_start = excluded.event_start,
+             event_time_zone = excluded.event_time_zone, event_end = excluded.event_end,
+             place = excluded.place, section = excluded.section, carrier = excluded.carrier,
+             trip = excluded.trip, units = excluded.units,
+             gross = excluded.gross, tax = excluded.tax, discount = excluded.discount,
+             discount_id = excluded.discount_id, traveller_ids = excluded.traveller_ids,
+             removed = FALSE,
+             over_refunded = order_lines.committed > excluded.gross + order_lines.repriced
+                 OR order_lines.committed_units > excluded.units"
+);
+
+fn push_lines(
+    statement: &mut Writes,
     tenant: &TenantId,
-    writes: &[OrderWrite<'_>],
+    writes: &[&OrderWrite<'_>],
+    is_update: bool,
 ) -> Result<(), StoreError> {
     let lines: Vec<(&OrderId, i32, &OrderLine)> = writes
         .iter()
@@ -284,57 +373,66 @@ async fn upsert_lines(
         .collect();
     let of = || lines.iter().map(|(_, _, line)| *line);
     // A shop may make a line smaller than what refunds have taken up: that is marked, not refused.
-    sqlx::query(
-        "INSERT INTO order_lines (tenant, order_id, ordinal, line_id, kind, event_id, title,
-             event_start, event_time_zone, event_end, place, section, carrier, trip, units, gross,
-             tax, discount, discount_id, traveller_ids)
-         SELECT $1, v.*
-         FROM UNNEST($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[],
-             $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[],
-             $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::text[],
-             $20::text[]) v
-         ON CONFLICT (tenant, order_id, line_id) DO UPDATE SET
-             ordinal = excluded.ordinal, kind = excluded.kind, event_id = excluded.event_id,
-             title = excluded.title, event_start = excluded.event_start,
-             event_time_zone = excluded.event_time_zone, event_end = excluded.event_end,
-             place = excluded.place, section = excluded.section, carrier = excluded.carrier,
-             trip = excluded.trip, units = excluded.units,
-             gross = excluded.gross, tax = excluded.tax, discount = excluded.discount,
-             discount_id = excluded.discount_id, traveller_ids = excluded.traveller_ids,
-             removed = FALSE,
-             over_refunded = order_lines.committed > excluded.gross + order_lines.repriced
-                 OR order_lines.committed_units > excluded.units",
-    )
-    .bind(tenant.as_str())
-    .bind(lines.iter().map(|(order, _, _)| order.as_str()).collect::<Vec<_>>())
-    .bind(lines.iter().map(|(_, ordinal, _)| *ordinal).collect::<Vec<_>>())
-    .bind(of().map(|line| line.id.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|line| line_kind(line.kind)).collect::<Vec<_>>())
-    .bind(of().map(|line| line.event.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|line| line.title.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|line| line.event_start.0).collect::<Vec<_>>())
-    .bind(of().map(|line| line.event_time_zone.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|line| line.event_end.map(|end| end.0)).collect::<Vec<_>>())
-    .bind(of().map(|line| line.place.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|line| line.section.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|line| line.carrier.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|line| line.trip.as_deref()).collect::<Vec<_>>())
-    .bind(of().map(|line| line.units).collect::<Vec<_>>())
-    .bind(of().map(|line| line.gross).collect::<Vec<_>>())
-    .bind(of().map(|line| line.tax).collect::<Vec<_>>())
-    .bind(of().map(|line| line.discount).collect::<Vec<_>>())
-    .bind(of().map(|line| line.discount_id.as_deref()).collect::<Vec<_>>())
-    .bind(of().map(|line| json_text(&line.traveller_ids)).collect::<Result<Vec<_>, _>>()?)
-    .execute(conn)
-    .await?;
+    let sql = if is_update { UPSERT_LINES } else { INSERT_LINES };
+    statement
+        .push(sql)
+        .bind(tenant.as_str())
+        .bind(lines.iter().map(|(order, _, _)| order.as_str()).collect::<Vec<_>>())
+        .bind(lines.iter().map(|(_, ordinal, _)| *ordinal).collect::<Vec<_>>())
+        .bind(of().map(|line| line.id.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|line| line_kind(line.kind)).collect::<Vec<_>>())
+        .bind(of().map(|line| line.event.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|line| line.title.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|line| line.event_start.0).collect::<Vec<_>>())
+        .bind(of().map(|line| line.event_time_zone.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|line| line.event_end.map(|end| end.0)).collect::<Vec<_>>())
+        .bind(of().map(|line| line.place.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|line| line.section.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|line| line.carrier.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|line| line.trip.as_deref()).collect::<Vec<_>>())
+        .bind(of().map(|line| line.units).collect::<Vec<_>>())
+        .bind(of().map(|line| line.gross).collect::<Vec<_>>())
+        .bind(of().map(|line| line.tax).collect::<Vec<_>>())
+        .bind(of().map(|line| line.discount).collect::<Vec<_>>())
+        .bind(of().map(|line| line.discount_id.as_deref()).collect::<Vec<_>>())
+        .bind(of().map(|line| json_text(&line.traveller_ids)).collect::<Result<Vec<_>, _>>()?);
     Ok(())
 }
 
-async fn upsert_payments(
-    conn: &mut PgConnection,
+macro_rules! insert_payments {
+    () => {
+        "INSERT INTO payments (tenant, order_id, currency, ordinal, payment_id, tender, provider,
+             provider_reference, captured, points, elsewhere_reported, refunded_elsewhere,
+             capture_time, overdrawn)
+         SELECT $1, v.*, v.refunded_elsewhere > v.captured
+         FROM UNNEST($2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],
+             $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
+             AS v (order_id, currency, ordinal, payment_id, tender, provider, provider_reference,
+             captured, points, elsewhere_reported, refunded_elsewhere, capture_time)"
+    };
+}
+
+/// New payments.
+const INSERT_PAYMENTS: &str = insert_payments!();
+/// Payments as the newer version of their order has them.
+const UPSERT_PAYMENTS: &str = concat!(
+    insert_payments!(),
+    " ON CONFLICT (tenant, order_id, payment_id) DO UPDATE SET
+             ordinal = excluded.ordinal, tender = excluded.tender, provider = excluded.provider,
+             provider_reference = excluded.provider_reference, captured = excluded.captured,
+             points = excluded.points, elsewhere_reported = excluded.elsewhere_reported,
+             refunded_elsewhere = excluded.refunded_elsewhere,
+             overdrawn = excluded.refunded_elsewhere + payments.reserved + payments.refunded
+                 + payments.disputed > excluded.captured,
+             capture_time = excluded.capture_time"
+);
+
+fn push_payments(
+    statement: &mut Writes,
     tenant: &TenantId,
-    writes: &[OrderWrite<'_>],
-) -> Result<(), StoreError> {
+    writes: &[&OrderWrite<'_>],
+    is_update: bool,
+) {
     let payments: Vec<(&Order, i32, &Payment)> = writes
         .iter()
         .flat_map(|write| {
@@ -344,38 +442,20 @@ async fn upsert_payments(
         .collect();
     let of = || payments.iter().map(|(_, _, payment)| *payment);
     // The facts of the source are recorded even where they leave less than Redress has taken.
-    sqlx::query(
-        "INSERT INTO payments (tenant, order_id, currency, ordinal, payment_id, tender, provider,
-             provider_reference, captured, points, elsewhere_reported, refunded_elsewhere,
-             capture_time, overdrawn)
-         SELECT $1, v.*, v.refunded_elsewhere > v.captured
-         FROM UNNEST($2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],
-             $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
-             AS v (order_id, currency, ordinal, payment_id, tender, provider, provider_reference,
-             captured, points, elsewhere_reported, refunded_elsewhere, capture_time)
-         ON CONFLICT (tenant, order_id, payment_id) DO UPDATE SET
-             ordinal = excluded.ordinal, tender = excluded.tender, provider = excluded.provider,
-             provider_reference = excluded.provider_reference, captured = excluded.captured,
-             points = excluded.points, elsewhere_reported = excluded.elsewhere_reported,
-             refunded_elsewhere = excluded.refunded_elsewhere,
-             overdrawn = excluded.refunded_elsewhere + payments.reserved + payments.refunded
-                 + payments.disputed > excluded.captured,
-             capture_time = excluded.capture_time",
-    )
-    .bind(tenant.as_str())
-    .bind(payments.iter().map(|(order, _, _)| order.id.as_str()).collect::<Vec<_>>())
-    .bind(payments.iter().map(|(order, _, _)| order.currency.code()).collect::<Vec<_>>())
-    .bind(payments.iter().map(|(_, ordinal, _)| *ordinal).collect::<Vec<_>>())
-    .bind(of().map(|payment| payment.id.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|payment| payment.tender.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|payment| payment.provider.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|payment| payment.provider_reference.as_str()).collect::<Vec<_>>())
-    .bind(of().map(|payment| payment.captured).collect::<Vec<_>>())
-    .bind(of().map(|payment| payment.points).collect::<Vec<_>>())
-    .bind(of().map(|payment| payment.refunded_elsewhere).collect::<Vec<_>>())
-    .bind(writes.iter().flat_map(|write| &write.elsewhere).copied().collect::<Vec<_>>())
-    .bind(of().map(|payment| payment.capture_time.0).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
-    Ok(())
+    let sql = if is_update { UPSERT_PAYMENTS } else { INSERT_PAYMENTS };
+    statement
+        .push(sql)
+        .bind(tenant.as_str())
+        .bind(payments.iter().map(|(order, _, _)| order.id.as_str()).collect::<Vec<_>>())
+        .bind(payments.iter().map(|(order, _, _)| order.currency.code()).collect::<Vec<_>>())
+        .bind(payments.iter().map(|(_, ordinal, _)| *ordinal).collect::<Vec<_>>())
+        .bind(of().map(|payment| payment.id.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|payment| payment.tender.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|payment| payment.provider.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|payment| payment.provider_reference.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|payment| payment.captured).collect::<Vec<_>>())
+        .bind(of().map(|payment| payment.points).collect::<Vec<_>>())
+        .bind(of().map(|payment| payment.refunded_elsewhere).collect::<Vec<_>>())
+        .bind(writes.iter().flat_map(|write| &write.elsewhere).copied().collect::<Vec<_>>())
+        .bind(of().map(|payment| payment.capture_time.0).collect::<Vec<_>>());
 }

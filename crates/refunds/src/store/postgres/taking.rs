@@ -42,16 +42,20 @@ pub(super) async fn start_items(
 ) -> Result<usize, StoreError> {
     let mut tx = database.begin().await?;
     let rows: Vec<PendingItemRow> = sqlx::query_as(
+        // Of that disruption alone the index gives the next items in order; a join would sort all
+        // that are pending, for each batch.
         "SELECT i.order_id, i.plan, i.refund_id, d.requester, d.traceparent
-         FROM disruptions d
-         JOIN disruption_items i ON i.tenant = d.tenant AND i.disruption_id = d.disruption_id
-         WHERE d.tenant = $1 AND d.disruption_id = $2 AND d.state = 'RUNNING'
-           AND i.lane = $3 AND i.state = 'PENDING'
-         ORDER BY i.order_id
-         LIMIT least($4, greatest(0, $5 - (
-             SELECT count(*) FROM (
-                 SELECT 1 FROM attempts WHERE provider = $3 AND state = 'ARMED' LIMIT $5) AS armed)))
-         FOR NO KEY UPDATE OF i SKIP LOCKED",
+         FROM (SELECT requester, traceparent FROM disruptions
+               WHERE tenant = $1 AND disruption_id = $2 AND state = 'RUNNING') AS d
+         CROSS JOIN LATERAL (
+             SELECT order_id, plan, refund_id FROM disruption_items
+             WHERE tenant = $1 AND disruption_id = $2 AND lane = $3 AND state = 'PENDING'
+             ORDER BY order_id
+             LIMIT least($4, greatest(0, $5 - (
+                 SELECT count(*) FROM (
+                     SELECT 1 FROM attempts
+                     WHERE provider = $3 AND state = 'ARMED' LIMIT $5) AS armed)))
+             FOR NO KEY UPDATE SKIP LOCKED) AS i",
     )
     .bind(work.tenant.as_str())
     .bind(work.disruption.as_str())

@@ -25,9 +25,9 @@ use redress_refunds::domain::settle::AttemptFinding;
 use redress_refunds::store::{
     ActOutcome, Advanced, AmbiguousRefund, AppliedPolicy, AuditFilter, AuditOf, ChainPage, Claim,
     CreateOutcome, Decision, DisruptionFilter, DisruptionStore, FundsLook, ImportOutcome,
-    ImportedOrder, ItemFilter, ItemRecord, ItemTerms, ItemTotals, LaneState, LaneStore, LedgerStore,
-    Listed, NewRefund, OrderFilter, Page, PaymentAt, RefundFilter, RefundStore, RequestRecord,
-    SharedStore, Slice, Slot, Step, StoredQuote, StoredReply, Taken, Work,
+    ImportedOrder, ItemFilter, ItemRecord, ItemTerms, ItemTotals, LaneState, LaneStore,
+    LedgerStore, Listed, NewRefund, OrderFilter, Page, PaymentAt, RefundFilter, RefundStore,
+    RequestRecord, SharedStore, Slice, Slot, Step, StoredQuote, StoredReply, Taken, Work,
 };
 use redress_store::StoreError;
 use redress_store::lease::Lease;

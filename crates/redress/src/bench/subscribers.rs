@@ -20,7 +20,18 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The names under which the service keeps the three.
 const NAMES: [&str; 3] = ["cases", "notifications", "feedback"];
 
+/// What tells that an item of a disruption has come to rest.
+const ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
+
 type Positions = [i64; PARTITIONS as usize];
+
+/// What a subscriber has.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    positions: Positions,
+    /// Items that it was told of.
+    items: i64,
+}
 
 /// All of them.
 #[derive(Debug)]
@@ -29,7 +40,7 @@ pub(super) struct Subscribers([Arc<Subscriber>; 3]);
 impl Subscribers {
     /// Three that have nothing yet.
     pub(super) fn new() -> Self {
-        let subscriber = || Subscriber { held: watch::Sender::new([0; PARTITIONS as usize]) };
+        let subscriber = || Subscriber { held: watch::Sender::new(Held::default()) };
         Self([(); 3].map(|()| Arc::new(subscriber())))
     }
 
@@ -52,16 +63,37 @@ impl Subscribers {
         }
         Ok(())
     }
+
+    /// Waits, as long as some arrive, until each was told of this many items; fails when one was
+    /// told of more.
+    pub(super) async fn have_items(&self, items: i64) -> Result<()> {
+        for (name, subscriber) in NAMES.iter().zip(&self.0) {
+            let mut held = subscriber.held.subscribe();
+            loop {
+                let found = held.borrow_and_update().items;
+                if found > items {
+                    bail!("{name} was told of {found} items, of {items} there are");
+                }
+                if found == items {
+                    break;
+                }
+                if timeout(PATIENCE, held.changed()).await.is_err() {
+                    bail!("{name} was told of {found} of {items} items, and no more arrive");
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-fn count(positions: &Positions) -> i64 {
-    positions.iter().sum()
+fn count(held: &Held) -> i64 {
+    held.positions.iter().sum()
 }
 
 /// Remembers how far it got, and nothing else.
 #[derive(Debug)]
 struct Subscriber {
-    held: watch::Sender<Positions>,
+    held: watch::Sender<Held>,
 }
 
 #[async_trait]
@@ -71,14 +103,17 @@ impl EventSink for Subscriber {
         let mut answer = Ok(0);
         self.held.send_modify(|held| {
             for event in &batch.events {
-                let expected = held[partition] + 1;
+                let expected = held.positions[partition] + 1;
                 if event.position > expected {
                     answer = Err(SinkError::Gap { expected });
                     return;
                 }
-                held[partition] = held[partition].max(event.position);
+                if event.position == expected {
+                    held.positions[partition] = expected;
+                    held.items += i64::from(event.event_type == ITEM_SETTLED);
+                }
             }
-            answer = Ok(held[partition]);
+            answer = Ok(held.positions[partition]);
         });
         answer
     }
@@ -96,7 +131,7 @@ mod tests {
         let event = |position: i64| Event {
             id: position.to_string(),
             tenant: TenantId::new("arena").unwrap(),
-            event_type: "test".to_owned(),
+            event_type: ITEM_SETTLED.to_owned(),
             subject: "refunds/1".to_owned(),
             time: Timestamp(0),
             payload_version: 1,
@@ -122,6 +157,8 @@ mod tests {
             assert!(matches!(gap, Err(SinkError::Gap { expected: 5 })), "{gap:?}");
         }
         subscribers.have(5).await.unwrap();
+        subscribers.have_items(5).await.unwrap();
+        assert!(subscribers.have_items(4).await.is_err());
         assert!(subscribers.have(4).await.is_err());
     }
 }

@@ -12,12 +12,30 @@ use crate::import::{Origin, Record};
 
 const DAY: Duration = Duration::from_hours(24);
 
+/// The event that all of them are for.
+pub(super) const EVENT: &str = "events/derby";
+
 /// In minor units: two tickets and the fee.
 const PRICES: [i64; 3] = [4_500, 3_000, 390];
 
 /// As many records as asked, bought a month before `now` for an event two months after.
 pub(super) fn records(count: usize, now: Timestamp) -> impl Iterator<Item = Record> + Send {
     (1..=count as u64).map(move |n| Ok((Origin::order("bench", n, None), order(n, now))))
+}
+
+/// The same orders, without their places in a file.
+pub(super) fn orders(count: usize, now: Timestamp) -> impl Iterator<Item = pb::Order> + Send {
+    (1..=count as u64).map(move |n| order(n, now))
+}
+
+/// What was paid for each, in minor units.
+pub(super) const fn paid() -> i64 {
+    PRICES[0] + PRICES[1] + PRICES[2]
+}
+
+/// The id under which the provider knows the payment of the order with this number, from 0.
+pub(super) fn payment(number: usize) -> String {
+    format!("pi_b{:07}", number + 1)
 }
 
 /// The name of the order with this number, counted from 0.
@@ -31,7 +49,7 @@ fn order(number: u64, now: Timestamp) -> pb::Order {
     let line = |id: &str, kind: pb::order_line::Kind, gross| pb::OrderLine {
         line_id: id.to_owned(),
         kind: kind.into(),
-        event: "events/derby".to_owned(),
+        event: EVENT.to_owned(),
         title: "Main stand".to_owned(),
         event_start_time: Some(time(start)),
         event_time_zone: "Europe/Berlin".to_owned(),
@@ -88,7 +106,10 @@ mod tests {
     fn an_order_is_found_by_its_number() {
         let now = Timestamp(1_800_000_000_000_000);
         for (number, record) in records(3, now).enumerate() {
-            assert_eq!(record.unwrap().1.name, name(number));
+            let (_, order) = record.unwrap();
+            assert_eq!(order.name, name(number));
+            assert_eq!(order.payments[0].provider_reference, payment(number));
+            assert_eq!(order.total.unwrap().minor_units, paid());
         }
     }
 }
