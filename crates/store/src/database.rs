@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use tracing::Instrument as _;
 
 use crate::error::{Cause, StoreError};
@@ -243,7 +243,7 @@ async fn connect_sqlite(settings: &DatabaseSettings) -> Result<SqliteDatabase, C
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
-    let write = SqlitePoolOptions::new()
+    let write = usable_sqlite()
         .max_connections(1)
         .acquire_timeout(BUSY_TIMEOUT)
         .idle_timeout(None)
@@ -258,13 +258,23 @@ async fn connect_sqlite(settings: &DatabaseSettings) -> Result<SqliteDatabase, C
     if !is_recent_enough(&version) {
         return Err(ConnectError::SqliteTooOld { found: version });
     }
-    let read = SqlitePoolOptions::new()
+    let read = usable_sqlite()
         .max_connections(settings.max_connections.max(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options.pragma("query_only", "on").create_if_missing(false))
         .await
         .map_err(|cause| unreachable(settings, cause))?;
     Ok(SqliteDatabase { read, write, wakeup: Wakeup::default() })
+}
+
+/// A pool that hands out no connection that believes to be in a transaction. SQLite itself ends a
+/// transaction whose statement finds the disk full or failing; the ROLLBACK that follows then fails,
+/// sqlx goes on counting, and every later BEGIN would be refused.
+fn usable_sqlite() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().before_acquire(|connection, _metadata| {
+        let is_usable = !connection.is_in_transaction();
+        Box::pin(async move { Ok(is_usable) })
+    })
 }
 
 async fn connect_postgres(settings: &DatabaseSettings) -> Result<PostgresDatabase, ConnectError> {
