@@ -20,6 +20,9 @@ use crate::wakeup::Wakeup;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long SQLite waits for another process' write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long PostgreSQL keeps a transaction whose process stands still, with the rows that it has
+/// locked and that others wait for.
+const IDLE_IN_TRANSACTION: &str = "10s";
 /// Older versions can corrupt a WAL file when two connections write or checkpoint at once.
 const MIN_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
@@ -286,7 +289,7 @@ async fn connect_postgres(settings: &DatabaseSettings) -> Result<PostgresDatabas
     };
     let options = options.options([
         ("statement_timeout", "30s"),
-        ("idle_in_transaction_session_timeout", "60s"),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
         ("default_transaction_isolation", "read committed"),
     ]);
     let pool = PgPoolOptions::new()
