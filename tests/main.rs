@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed construction is a failed test")]
 
 mod bad_input;
+mod chaos;
 mod clients;
 mod harness;
 mod isolation;

@@ -6,7 +6,7 @@ pub(crate) mod books;
 pub(crate) mod calls;
 pub(crate) mod dynamic;
 pub(crate) mod orders;
-mod ports;
+pub(crate) mod ports;
 pub(crate) mod processes;
 pub(crate) mod provider;
 pub(crate) mod setup;

@@ -35,13 +35,27 @@ pub(crate) struct Totals {
     pub(crate) max_refunds_per_attempt: u64,
     pub(crate) refunds_without_attempt: u64,
     pub(crate) refund_requests_total: u64,
+    pub(crate) refunds_made: u64,
+    /// By the sandbox's names of the faults.
+    pub(crate) faults_injected: BTreeMap<String, u64>,
+    pub(crate) webhooks: WebhookTotals,
 }
 
+/// What became of the provider's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct WebhookTotals {
+    pub(crate) delivered: u64,
+    pub(crate) given_up: u64,
+    pub(crate) dropped: u64,
+}
+
+/// A refund as the provider has it.
 #[derive(Debug, Deserialize)]
-struct RefundLine {
-    payment_intent: String,
-    amount: i64,
-    status: String,
+pub(crate) struct RefundLine {
+    pub(crate) payment_intent: String,
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
+    pub(crate) status: String,
 }
 
 impl Provider {
@@ -113,7 +127,8 @@ impl Provider {
         }
     }
 
-    async fn refunds(&self) -> Vec<RefundLine> {
+    /// Every refund that it was ever asked for and took on.
+    pub(crate) async fn refunds(&self) -> Vec<RefundLine> {
         let url = format!("{}/sandbox/refunds", self.base_url());
         let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -122,6 +137,11 @@ impl Provider {
     async fn get(&self, what: &str) -> Value {
         let url = format!("{}/sandbox/{what}", self.base_url());
         self.http.get(url).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Sends events of its refunds to `url` from now on, or to nobody.
+    pub(crate) async fn set_webhook_endpoint(&self, endpoint: &Value) {
+        self.post("webhook_endpoint", endpoint.to_string()).await;
     }
 
     async fn post(&self, what: &str, body: String) {

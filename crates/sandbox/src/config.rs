@@ -77,6 +77,12 @@ pub struct WebhookConfig {
     pub queue: usize,
     /// Events in delivery at once; at least 1. Their order is not kept, as with Stripe.
     pub concurrency: usize,
+    /// How often each event is delivered although it was taken; at least 1. Stripe promises no
+    /// more than at least once.
+    pub copies: u32,
+    /// Each delivery waits up to this long before its first try, in milliseconds, so that events
+    /// arrive out of order; the pauses are the same in every run.
+    pub jumble_ms: u64,
 }
 
 impl Default for WebhookConfig {
@@ -89,6 +95,8 @@ impl Default for WebhookConfig {
             timeout_ms: 10_000,
             queue: 10_000,
             concurrency: 8,
+            copies: 1,
+            jumble_ms: 0,
         }
     }
 }
@@ -125,6 +133,7 @@ impl WebhookConfig {
             ("webhooks.timeout_ms", self.timeout_ms == 0),
             ("webhooks.queue", self.queue == 0),
             ("webhooks.concurrency", self.concurrency == 0),
+            ("webhooks.copies", self.copies == 0),
         ] {
             if is_zero {
                 return Err(invalid(field, "must be at least 1"));

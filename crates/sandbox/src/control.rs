@@ -3,6 +3,7 @@
 //! It is not part of Stripe's shape, asks for no key and is never limited, faulted or down.
 //! Currencies are written in upper case here; inputs are read in either.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -122,6 +123,8 @@ pub(crate) struct FaultsRequest {
     cut_next_refund_answers: Option<u64>,
     /// Refuse everything under `/v1/` with 503.
     down: Option<bool>,
+    /// The payments about which nothing readable is said from now on; replaces those before.
+    garbled: Option<BTreeSet<String>>,
 }
 
 /// `POST /sandbox/faults`: all or nothing of what the body asks for.
@@ -153,6 +156,9 @@ pub(crate) async fn set_faults(
     faults.plan = request.plan.unwrap_or(faults.plan);
     faults.cut_next_answers = request.cut_next_refund_answers.unwrap_or(faults.cut_next_answers);
     faults.down = request.down.unwrap_or(faults.down);
+    if let Some(garbled) = request.garbled {
+        faults.garbled = garbled;
+    }
     Ok(Json(show(faults)))
 }
 
@@ -167,6 +173,7 @@ fn show(faults: &Faults) -> Value {
         "queued": faults.queued_count(),
         "cut_next_refund_answers": faults.cut_next_answers,
         "down": faults.down,
+        "garbled": faults.garbled,
         "injected": faults.injected(),
     })
 }

@@ -4,7 +4,7 @@
 //! that a run can be repeated whatever the timing and order of requests across payments. Only
 //! attempts that would have been paid count: replays, refusals and 429s do not move the ordinal.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{self, SHA256};
@@ -201,6 +201,8 @@ pub(crate) struct Faults {
     pub(crate) cut_next_answers: u64,
     /// Every request is refused with 503.
     pub(crate) down: bool,
+    /// Payments about which nothing readable is said, and for which nothing is done.
+    pub(crate) garbled: BTreeSet<String>,
 }
 
 impl Faults {

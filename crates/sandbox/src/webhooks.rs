@@ -53,6 +53,8 @@ pub(crate) struct Delivery {
     endpoint: WebhookEndpoint,
     event_id: String,
     body: Bytes,
+    /// Before the first try.
+    pause: Duration,
 }
 
 /// What became of events since the start.
@@ -69,6 +71,10 @@ struct Counts {
 pub(crate) struct Webhooks {
     endpoint: Mutex<Option<WebhookEndpoint>>,
     queue: mpsc::Sender<Delivery>,
+    copies: u32,
+    jumble: Duration,
+    /// Deliveries so far, from which each takes its pause.
+    made: AtomicU64,
     counts: Counts,
 }
 
@@ -77,7 +83,15 @@ impl Webhooks {
     pub(crate) fn new(config: &WebhookConfig) -> (Self, mpsc::Receiver<Delivery>) {
         let (queue, receiver) = mpsc::channel(config.queue);
         let endpoint = Mutex::new(config.endpoint.clone());
-        (Self { endpoint, queue, counts: Counts::default() }, receiver)
+        let webhooks = Self {
+            endpoint,
+            queue,
+            copies: config.copies,
+            jumble: Duration::from_millis(config.jumble_ms),
+            made: AtomicU64::new(0),
+            counts: Counts::default(),
+        };
+        (webhooks, receiver)
     }
 
     /// Sends later events to another endpoint, or to none.
@@ -97,14 +111,18 @@ impl Webhooks {
         for change in changes {
             let event_id = app.ids.next("evt_");
             let event = event(app, ledger, change, &event_id, request);
-            let endpoint = endpoint.clone();
             let body = Bytes::from(event.to_string());
-            if self.queue.try_send(Delivery { endpoint, event_id, body }).is_err() {
-                self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(
-                    event.kind = change.kind.name(),
-                    "webhook dropped, its queue is full"
-                );
+            for _ in 0..self.copies {
+                let pause = pause(self.made.fetch_add(1, Ordering::Relaxed), self.jumble);
+                let (endpoint, event_id) = (endpoint.clone(), event_id.clone());
+                let delivery = Delivery { endpoint, event_id, body: body.clone(), pause };
+                if self.queue.try_send(delivery).is_err() {
+                    self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!(
+                        event.kind = change.kind.name(),
+                        "webhook dropped, its queue is full"
+                    );
+                }
             }
         }
     }
@@ -119,6 +137,17 @@ impl Webhooks {
             "dropped": read(&self.counts.dropped),
         })
     }
+}
+
+/// The pause before delivery number `made`: spread evenly over `most` by SplitMix64, so that
+/// neighbours overtake one another, and the same in every run.
+fn pause(made: u64, most: Duration) -> Duration {
+    let mut mixed = made.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^= mixed >> 31;
+    let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(mixed % most.saturating_add(1))
 }
 
 fn event(
@@ -195,6 +224,7 @@ pub(crate) async fn run(
 
 async fn deliver(app: &App, client: &reqwest::Client, config: &WebhookConfig, delivery: &Delivery) {
     let counts = &app.webhooks.counts;
+    tokio::time::sleep(delivery.pause).await;
     let mut backoff = config.initial_backoff_ms;
     for attempt in 1..=config.max_attempts {
         match send(app, client, delivery).await {
@@ -243,6 +273,18 @@ async fn send(app: &App, client: &reqwest::Client, delivery: &Delivery) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_are_spread_within_their_bound_and_repeat() {
+        let most = Duration::from_millis(100);
+        let run = || -> Vec<Duration> { (0..1_000).map(|made| pause(made, most)).collect() };
+        let pauses = run();
+        assert_eq!(pauses, run());
+        assert!(pauses.iter().all(|pause| *pause <= most));
+        let overtaken = pauses.windows(2).filter(|pair| pair[0] > pair[1]).count();
+        assert!((400..600).contains(&overtaken), "{overtaken}");
+        assert_eq!(pause(7, Duration::ZERO), Duration::ZERO);
+    }
 
     #[test]
     fn the_signature_covers_timestamp_and_body() {

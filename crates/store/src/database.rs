@@ -22,6 +22,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle for longer is asked for a sign of life before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long PostgreSQL keeps a transaction whose process stands still, with the rows that it has
+/// locked and that others wait for.
+const IDLE_IN_TRANSACTION: &str = "10s";
 /// Older versions can corrupt a WAL file when two connections write or checkpoint at once.
 const MIN_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
@@ -248,7 +251,7 @@ async fn connect_sqlite(settings: &DatabaseSettings) -> Result<SqliteDatabase, C
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
-    let write = SqlitePoolOptions::new()
+    let write = usable_sqlite()
         .max_connections(1)
         .acquire_timeout(BUSY_TIMEOUT)
         .idle_timeout(None)
@@ -263,13 +266,23 @@ async fn connect_sqlite(settings: &DatabaseSettings) -> Result<SqliteDatabase, C
     if !is_recent_enough(&version) {
         return Err(ConnectError::SqliteTooOld { found: version });
     }
-    let read = SqlitePoolOptions::new()
+    let read = usable_sqlite()
         .max_connections(settings.max_connections.max(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options.pragma("query_only", "on").create_if_missing(false))
         .await
         .map_err(|cause| unreachable(settings, cause))?;
     Ok(SqliteDatabase { read, write, wakeup: Wakeup::default() })
+}
+
+/// A pool that hands out no connection that believes to be in a transaction. SQLite itself ends a
+/// transaction whose statement finds the disk full or failing; the ROLLBACK that follows then fails,
+/// sqlx goes on counting, and every later BEGIN would be refused.
+fn usable_sqlite() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().before_acquire(|connection, _metadata| {
+        let is_usable = !connection.is_in_transaction();
+        Box::pin(async move { Ok(is_usable) })
+    })
 }
 
 async fn connect_postgres(settings: &DatabaseSettings) -> Result<PostgresDatabase, ConnectError> {
@@ -281,7 +294,7 @@ async fn connect_postgres(settings: &DatabaseSettings) -> Result<PostgresDatabas
     };
     let options = options.options([
         ("statement_timeout", "30s"),
-        ("idle_in_transaction_session_timeout", "60s"),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
         ("default_transaction_isolation", "read committed"),
         // Statements are short. Where nothing but reading a whole small table is possible, its
         // price in a transaction that avoids that would have it compiled each time.

@@ -19,6 +19,8 @@ mod conformance;
 pub mod database;
 pub mod duplex;
 pub mod ids;
+mod mortal_postgres;
 mod postgres;
 
 pub use database::{Backend, TestDatabase};
+pub use mortal_postgres::MortalPostgres;

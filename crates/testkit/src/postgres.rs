@@ -23,17 +23,29 @@ pub(crate) async fn cluster() -> Option<&'static Cluster> {
             Ok(cluster) => return Some(cluster),
             Err(reason) => reason,
         };
-        let required = env::var("REDRESS_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
-        assert!(!required, "REDRESS_REQUIRE_POSTGRES=1, but {reason}");
-        // Straight to stderr: the test harness hides what a passing test prints.
-        let notice = format!(
-            "PostgreSQL cases of this test process are SKIPPED: {reason}. Install PostgreSQL, or \
-             set REDRESS_TEST_POSTGRES_URL to a server on which databases may be created.\n"
-        );
-        io::stderr().write_all(notice.as_bytes()).expect("stderr can be written");
+        skip(&reason);
         None
     });
     cluster.await.as_ref()
+}
+
+/// Says that there is no PostgreSQL; panics when `REDRESS_REQUIRE_POSTGRES=1`.
+pub(crate) fn skip(reason: &str) {
+    let required = env::var("REDRESS_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+    assert!(!required, "REDRESS_REQUIRE_POSTGRES=1, but {reason}");
+    // Straight to stderr: the test harness hides what a passing test prints.
+    let notice = format!(
+        "PostgreSQL cases of this test process are SKIPPED: {reason}. Install PostgreSQL, or \
+         set REDRESS_TEST_POSTGRES_URL to a server on which databases may be created.\n"
+    );
+    io::stderr().write_all(notice.as_bytes()).expect("stderr can be written");
+}
+
+/// Where initdb and postgres are installed.
+pub(crate) fn binaries() -> Result<PathBuf, String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    find_binaries(env::split_paths(&path))
+        .ok_or_else(|| "neither /usr/lib/postgresql/*/bin nor PATH has initdb and postgres".into())
 }
 
 async fn start() -> Result<Cluster, String> {
@@ -44,9 +56,7 @@ async fn start() -> Result<Cluster, String> {
             Err(error) => Err(format!("REDRESS_TEST_POSTGRES_URL does not answer: {error}")),
         };
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let binaries = find_binaries(env::split_paths(&path))
-        .ok_or("neither /usr/lib/postgresql/*/bin nor PATH has initdb and postgres")?;
+    let binaries = binaries()?;
     let fsync = match env::var("REDRESS_TEST_POSTGRES_FSYNC").as_deref() {
         Ok("on") => "on",
         _ => "off",

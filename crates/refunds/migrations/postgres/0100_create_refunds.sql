@@ -256,6 +256,8 @@ CREATE TABLE attempts (
     sent BIGINT NOT NULL,
     absences INTEGER NOT NULL,
     delays INTEGER NOT NULL,
+    -- 1 when a webhook told of news while somebody held it, who may have asked before there was any.
+    hinted INTEGER NOT NULL DEFAULT 0,
     updated BIGINT NOT NULL,
     -- 1 for an attempt of a disruption, which lets those of single customers go first; 0 for theirs.
     bulk SMALLINT NOT NULL DEFAULT 0 CHECK (bulk IN (0, 1)),

@@ -254,8 +254,9 @@ pub trait RefundStore: DisruptionStore + LaneStore + LedgerStore + Send + Sync {
         now: Timestamp,
     ) -> Result<usize, StoreError>;
 
-    /// Makes an attempt due at once, because a webhook hints at news. Unknown refunds change
-    /// nothing; returns whether one was found.
+    /// Makes an attempt due at once, because a webhook hints at news; one that somebody holds is
+    /// due when they let go of it unsettled, as they may have asked before. Unknown refunds change
+    /// nothing; returns whether one was found whose outcome is open.
     async fn hint(
         &self,
         provider: &str,

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What became of one webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookOutcome {
-    /// Authentic, about an attempt of ours, which is looked up now.
+    /// Authentic, about an attempt of ours, which is looked up now, or as soon as its holder lets
+    /// go of it.
     Hinted,
     /// Authentic, about a refund that was made somewhere else, which is recorded now.
     Recorded,
-    /// Authentic, and nothing new: its refund has come to rest, somebody is about to learn more of
-    /// it, or it was recorded before.
+    /// Authentic, and nothing new: its refund has come to rest, or it was recorded before.
     Known,
     /// Authentic, about a refund that is none of ours.
     Unmatched,

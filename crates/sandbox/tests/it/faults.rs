@@ -6,7 +6,7 @@ use redress_sandbox::{FaultPlan, SandboxConfig};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Params, unlimited};
+use crate::support::{Bench, KEY, Params, unlimited};
 
 const ONE: Params<'static> = &[("payment_intent", "pi_1"), ("amount", "100")];
 
@@ -207,6 +207,28 @@ async fn seeded_run(seed: u64, backwards: bool) -> BTreeMap<String, Vec<String>>
     let faulted = met.values().flatten().filter(|outcome| *outcome != "200 \"succeeded\"").count();
     assert_eq!(u64::try_from(faulted).unwrap(), counted, "every injected fault shows");
     met
+}
+
+#[tokio::test]
+async fn nothing_readable_is_said_about_a_garbled_payment_and_nothing_done() {
+    let bench = Bench::start().await;
+    for id in ["pi_1", "pi_2"] {
+        bench.seed(id, 1000, "EUR").await;
+    }
+    bench.control("faults", json!({ "garbled": ["pi_1"] })).await;
+    let form = [("payment_intent", "pi_1")];
+    let post = bench.request(reqwest::Method::POST, "/v1/refunds").form(&form);
+    let list = bench.request(reqwest::Method::GET, "/v1/refunds").query(&form);
+    for request in [post, list] {
+        let response = request.bearer_auth(KEY).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert!(response.text().await.unwrap().starts_with("<!doctype html>"));
+    }
+    bench.refund("key", &[("payment_intent", "pi_2")]).await.unwrap();
+    assert_eq!(bench.totals().await["refunds_made"], 1, "only the other payment was refunded");
+    bench.control("faults", json!({ "garbled": [] })).await;
+    bench.refund("key1", &form).await.unwrap();
+    assert_eq!(bench.totals().await["refunds_made"], 2);
 }
 
 #[tokio::test]

@@ -106,6 +106,29 @@ async fn changes_are_told_in_signed_events() {
 }
 
 #[tokio::test]
+async fn events_come_more_than_once_and_overtake_one_another_when_asked_to() {
+    let (receiver, endpoint) = Receiver::start(&[]).await;
+    let mut config = config(Some(endpoint));
+    (config.webhooks.copies, config.webhooks.jumble_ms) = (2, 200);
+    config.webhooks.concurrency = 64;
+    let bench = Bench::with(config).await;
+    bench.seed("pi_1", 5000, "EUR").await;
+    let mut made = Vec::new();
+    for number in 0..20 {
+        let params = [("payment_intent", "pi_1"), ("amount", "1")];
+        made.push(bench.refund(&format!("key{number}"), &params).await.unwrap().id());
+    }
+    let events = receiver.events(40).await;
+    let of = |event: &Value| event["data"]["object"]["id"].as_str().unwrap().to_owned();
+    let told: Vec<String> = events.iter().map(of).collect();
+    for id in &made {
+        assert_eq!(told.iter().filter(|told| *told == id).count(), 2, "{id} in {told:?}");
+    }
+    let twice: Vec<String> = made.iter().flat_map(|id| [id.clone(), id.clone()]).collect();
+    assert_ne!(told, twice, "no event has overtaken another");
+}
+
+#[tokio::test]
 async fn an_event_is_sent_again_until_it_is_taken() {
     let script = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::NOT_FOUND];
     let (receiver, endpoint) = Receiver::start(&script).await;

@@ -4,6 +4,7 @@
 
 mod cancelled;
 mod errors;
+mod full_disk;
 mod idempotency;
 mod inbox;
 mod lease;

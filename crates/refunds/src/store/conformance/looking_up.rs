@@ -21,7 +21,7 @@ redress_testkit::conformance! {
     a_hint_makes_an_attempt_due,
     a_hint_about_an_unknown_refund_changes_nothing,
     a_providers_refund_leads_to_its_attempt_in_every_state,
-    a_hint_leaves_held_attempts_to_their_holder,
+    a_hint_about_a_held_attempt_makes_it_due_when_its_holder_lets_go,
 }
 
 /// One refund, whose attempt is with the provider.
@@ -248,13 +248,29 @@ async fn a_providers_refund_leads_to_its_attempt_in_every_state(fixture: Fixture
     assert_eq!(by(STRIPE, "re_8", None).await, None);
 }
 
-async fn a_hint_leaves_held_attempts_to_their_holder(fixture: Fixture) {
+async fn a_hint_about_a_held_attempt_makes_it_due_when_its_holder_lets_go(fixture: Fixture) {
     let (refund, attempt) = sent(&fixture).await;
     let id = Some(attempt.id.as_str());
-    assert!(!fixture.store.hint(STRIPE, "re_1", id, at(2)).await.unwrap());
+    let hint = async |now| fixture.store.hint(STRIPE, "re_1", id, at(now)).await.unwrap();
+    assert!(hint(2).await);
     assert_eq!(fixture.read(&refund.id).await.attempts, std::slice::from_ref(&attempt));
-    fixture.learn(&attempt, accepted(10), at(3)).await;
-    let held = fixture.look_up("l1", 9, at(10)).await.pop().unwrap();
-    assert!(!fixture.store.hint(STRIPE, "re_1", id, at(12)).await.unwrap());
-    assert_eq!(fixture.read(&refund.id).await.attempts, [held]);
+    // The answer that the sender found may be older than the news.
+    fixture.learn(&attempt, accepted(500), at(3)).await;
+    assert_eq!(fixture.store.next_due(STRIPE).await.unwrap(), Some(at(3)));
+    let held = fixture.look_up("l1", 9, at(4)).await.pop().unwrap();
+    assert!(hint(5).await);
+    assert_eq!(fixture.read(&refund.id).await.attempts, std::slice::from_ref(&held));
+    let unclear = Finding::Inconclusive { check: at(500), to_person: false };
+    fixture.learn(&held, unclear, at(6)).await;
+    assert_eq!(fixture.store.next_due(STRIPE).await.unwrap(), Some(at(6)));
+    // A hint from before the question is answered by it.
+    let held = fixture.look_up("l2", 9, at(7)).await.pop().unwrap();
+    fixture.learn(&held, accepted(500), at(8)).await;
+    assert_eq!(fixture.store.next_due(STRIPE).await.unwrap(), Some(at(500)));
+    let held = fixture.look_up("l3", 9, at(500)).await.pop().unwrap();
+    assert!(hint(501).await);
+    let refused =
+        Finding::Refused { reason: Reason::AccountClosed, provider_refund: "re_1".to_owned() };
+    fixture.learn(&held, refused, at(502)).await;
+    assert_eq!(fixture.store.next_due(STRIPE).await.unwrap(), None, "it is settled");
 }

@@ -35,7 +35,8 @@ pub(super) async fn claim_to_send(
              UPDATE refunds r SET state = 'PROCESSING', version = version + 1, updated = $3
              FROM taken
              WHERE r.tenant = taken.tenant AND r.refund_id = taken.refund_id AND r.state = 'QUEUED')
-         UPDATE attempts a SET state = 'SENT', claim = $2, due = $4, sent = $3, updated = $3
+         UPDATE attempts a
+         SET state = 'SENT', claim = $2, due = $4, sent = $3, hinted = 0, updated = $3
          FROM taken WHERE a.tenant = taken.tenant AND a.attempt_id = taken.attempt_id
          RETURNING a.tenant, a.attempt_id, a.refund_id, a.order_id, a.payment_id, a.ordinal,
              a.provider, a.payment_reference, a.currency, a.amount, a.state, a.reason,
@@ -65,7 +66,7 @@ pub(super) async fn claim_to_look_up(
              ORDER BY due LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED)
          UPDATE attempts a
          SET state = CASE a.state WHEN 'SENT' THEN 'UNKNOWN' ELSE a.state END, claim = $2,
-             due = $4, updated = $3
+             due = $4, hinted = 0, updated = $3
          FROM taken WHERE a.tenant = taken.tenant AND a.attempt_id = taken.attempt_id
          RETURNING a.tenant, a.attempt_id, a.refund_id, a.order_id, a.payment_id, a.ordinal,
              a.provider, a.payment_reference, a.currency, a.amount, a.state, a.reason,
@@ -179,14 +180,17 @@ pub(super) async fn hint(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let mut tx = database.begin().await?;
-    // Attempts that somebody holds are left alone: their holder is about to know more.
+    // Whoever holds it may have asked before there was news, so that it is due again when they let
+    // go of it.
     let hinted = sqlx::query(
         "WITH hinted AS MATERIALIZED (
              SELECT tenant, attempt_id FROM attempts
-             WHERE provider = $1 AND state IN ('ACCEPTED', 'UNKNOWN') AND claim = ''
+             WHERE provider = $1 AND state IN ('SENT', 'ACCEPTED', 'UNKNOWN')
                AND ((provider_refund <> '' AND provider_refund = $2) OR attempt_id = $4)
              ORDER BY attempt_id FOR NO KEY UPDATE)
-         UPDATE attempts a SET due = $3
+         UPDATE attempts a
+         SET due = CASE a.claim WHEN '' THEN $3 ELSE a.due END,
+             hinted = CASE a.claim WHEN '' THEN 0 ELSE 1 END
          FROM hinted WHERE a.tenant = hinted.tenant AND a.attempt_id = hinted.attempt_id",
     )
     .bind(provider)

@@ -137,6 +137,7 @@ fn insert_attempts(writes: &mut Writes, attempts: &[(&Attempt, bool)]) {
         .bind(column(attempts, |(_, bulk)| i16::from(*bulk)));
 }
 
+/// A hint that came while the attempt was held makes it due now, whatever its holder found.
 fn update_attempts(writes: &mut Writes, attempts: &[Attempt]) {
     if attempts.is_empty() {
         return;
@@ -144,7 +145,9 @@ fn update_attempts(writes: &mut Writes, attempts: &[Attempt]) {
     writes
         .push(
             "UPDATE attempts SET state = v.state, reason = v.reason,
-             provider_refund = v.provider_refund, claim = v.claim, due = v.due, sent = v.sent,
+             provider_refund = v.provider_refund, claim = v.claim, sent = v.sent,
+             due = CASE WHEN hinted = 1 AND v.state IN ('ACCEPTED', 'UNKNOWN') THEN v.updated
+                        ELSE v.due END, hinted = 0,
              absences = v.absences, delays = v.delays, updated = v.updated
          FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
              $7::bigint[], $8::bigint[], $9::integer[], $10::integer[], $11::bigint[])

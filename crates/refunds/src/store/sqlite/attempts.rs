@@ -21,7 +21,8 @@ pub(super) async fn claim_to_send(
     claim: &Claim<'_>,
 ) -> Result<Vec<Attempt>, StoreError> {
     let rows: Vec<AttemptRow> = sqlx::query_as(
-        "UPDATE attempts SET state = 'SENT', claim = $2, due = $4, sent = $3, updated = $3
+        "UPDATE attempts SET state = 'SENT', claim = $2, due = $4, sent = $3, hinted = 0,
+             updated = $3
          WHERE (tenant, attempt_id) IN (
              SELECT tenant, attempt_id FROM attempts
              WHERE provider = $1 AND state = 'ARMED' AND due <= $3
@@ -63,7 +64,7 @@ pub(super) async fn claim_to_look_up(
     // A sent attempt that is due has lost its holder: nobody knows what the provider did.
     let rows: Vec<AttemptRow> = sqlx::query_as(
         "UPDATE attempts SET state = CASE state WHEN 'SENT' THEN 'UNKNOWN' ELSE state END,
-             claim = $2, due = $4, updated = $3
+             claim = $2, due = $4, hinted = 0, updated = $3
          WHERE (tenant, attempt_id) IN (
              SELECT tenant, attempt_id FROM attempts
              WHERE provider = $1 AND state IN ('SENT', 'ACCEPTED', 'UNKNOWN') AND due <= $3
@@ -117,10 +118,12 @@ pub(super) async fn hint(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let mut tx = database.begin().await?;
-    // Attempts that somebody holds are left alone: their holder is about to know more.
+    // Whoever holds it may have asked before there was news, so that it is due again when they let
+    // go of it.
     let hinted = sqlx::query(
-        "UPDATE attempts SET due = $3
-         WHERE provider = $1 AND state IN ('ACCEPTED', 'UNKNOWN') AND claim = ''
+        "UPDATE attempts SET due = CASE claim WHEN '' THEN $3 ELSE due END,
+             hinted = CASE claim WHEN '' THEN 0 ELSE 1 END
+         WHERE provider = $1 AND state IN ('SENT', 'ACCEPTED', 'UNKNOWN')
            AND ((provider_refund <> '' AND provider_refund = $2) OR attempt_id = $4)",
     )
     .bind(provider)

@@ -170,6 +170,7 @@ fn changing_columns(attempt: &Attempt) -> Value {
     })
 }
 
+/// A hint that came while the attempt was held makes it due now, whatever its holder found.
 async fn update_attempts(
     conn: &mut SqliteConnection,
     attempts: &[Attempt],
@@ -179,7 +180,9 @@ async fn update_attempts(
         conn,
         "UPDATE attempts SET state = v.value->>'state', reason = v.value->>'reason',
              provider_refund = v.value->>'provider_refund', claim = v.value->>'claim',
-             due = v.value->>'due', sent = v.value->>'sent', absences = v.value->>'absences',
+             due = CASE WHEN hinted = 1 AND v.value->>'state' IN ('ACCEPTED', 'UNKNOWN')
+                        THEN v.value->>'updated' ELSE v.value->>'due' END, hinted = 0,
+             sent = v.value->>'sent', absences = v.value->>'absences',
              delays = v.value->>'delays', updated = v.value->>'updated'
          FROM json_each($1) v
          WHERE attempts.tenant = v.value->>'tenant'

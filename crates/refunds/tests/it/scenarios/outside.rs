@@ -43,8 +43,8 @@ async fn scenario_13_a_webhook_before_our_commit_twice_and_out_of_order_leaves_o
     let ingress = stage.take_webhooks().await;
     let refund = stage.refund("A1", &[]).await;
     let crew = stage.hire();
-    let known = async || (ingress.counts.of(WebhookOutcome::Known) > 0).then_some(());
-    eventually(known).await;
+    let hinted = async || (ingress.counts.of(WebhookOutcome::Hinted) > 0).then_some(());
+    eventually(hinted).await;
     let before = only(&stage.get(&refund).await).clone();
     assert_eq!((before.state(), &*before.provider_reference), (AttemptState::Sent, ""));
 
