@@ -10,6 +10,7 @@ use redress_proto::events::v1 as pb;
 
 use crate::domain::settled::Settled;
 
+const KEPT: &str = "KEPT";
 const ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
 
 /// The settled order that `event` tells of; `None` when it tells of something else.
@@ -19,6 +20,10 @@ pub fn settled(event: &Event) -> Result<Option<Settled>, String> {
     }
     let fact = pb::DisruptionItemSettled::decode(event.payload.as_slice())
         .map_err(|error| format!("the payload is no {ITEM_SETTLED}: {error}"))?;
+    // Who keeps what was bought is asked by the shop, like any other guest.
+    if fact.outcome == KEPT {
+        return Ok(None);
+    }
     Ok(Some(Settled {
         tenant: event.tenant.clone(),
         disruption: DisruptionId::from_resource_name(&fact.disruption)
@@ -106,6 +111,8 @@ mod tests {
     fn other_facts_are_of_no_interest() {
         let other = event("redress.events.v1.RefundStateChanged", "x", b"\xff".to_vec());
         assert_eq!(settled(&other), Ok(None), "whatever its state, which is not even read");
+        let kept = item(|fact| fact.outcome = KEPT.to_owned());
+        assert_eq!(settled(&kept), Ok(None), "nothing was taken from the customer");
     }
 
     #[test]

@@ -16,6 +16,10 @@ use crate::domain::fact::{Fact, Outcome, Settled};
 /// The one source that this service listens to.
 pub const SOURCE: &str = "refunds";
 
+/// The kind of disruption that buyers without money due are told of.
+const CANCELLED: &str = "CANCELLED";
+/// Why a person is needed where the buyer has chosen something else than money.
+const CHOSEN: [&str; 2] = ["VOUCHER_CHOSEN", "REBOOKING_CHOSEN"];
 const ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
 const REFUND_STATE_CHANGED: &str = "redress.events.v1.RefundStateChanged";
 /// The origin of a refund that was made at the provider, past Redress.
@@ -55,13 +59,15 @@ pub fn decode(event: &Event) -> Result<Option<Fact>, Undecodable> {
         return Err(Undecodable::NewerVersion(event.payload_version));
     }
     match event.event_type.as_str() {
-        ITEM_SETTLED => item_settled(event).map(Some),
+        ITEM_SETTLED => item_settled(event),
         REFUND_STATE_CHANGED => refund_state_changed(event),
         _ => Ok(None),
     }
 }
 
-fn item_settled(event: &Event) -> Result<Fact, Undecodable> {
+/// What a buyer has chosen is known to the buyer, and what a disruption other than a cancellation
+/// leaves as it is needs no word about money: the platform tells what takes place instead.
+fn item_settled(event: &Event) -> Result<Option<Fact>, Undecodable> {
     let payload = pb::DisruptionItemSettled::decode(event.payload.as_slice())?;
     let disruption = id("disruption", DisruptionId::from_resource_name(&payload.disruption))?;
     let refund = match payload.refund.as_str() {
@@ -70,19 +76,22 @@ fn item_settled(event: &Event) -> Result<Fact, Undecodable> {
     };
     let issued = payload.issued.as_ref();
     let outcome = match payload.outcome.as_str() {
+        "KEPT" => return Ok(None),
+        "ATTENTION" if CHOSEN.contains(&payload.reason_code.as_str()) => return Ok(None),
+        "NOTHING_DUE" if !["", CANCELLED].contains(&payload.kind.as_str()) => return Ok(None),
         "SUCCEEDED" => succeeded(issued)?,
         "ATTENTION" => attention(issued)?,
         "NOTHING_DUE" => Outcome::NothingDue,
         other => return Err(unknown("outcome", other)),
     };
-    Ok(Fact {
+    Ok(Some(Fact {
         tenant: event.tenant.clone(),
         order: id("order", OrderId::from_resource_name(&payload.order))?,
         customer: id("customer", CustomerId::from_resource_name(&payload.customer))?,
         settled: Settled::DisruptionItem { disruption, refund },
         outcome,
         requested: positive(payload.requested.as_ref(), "requested")?,
-    })
+    }))
 }
 
 /// A refund within a disruption is told by the disruption. One that was only accepted, that waits
@@ -207,6 +216,23 @@ mod tests {
 
     fn money(minor_units: i64) -> Money {
         Money::new("EUR".parse().unwrap(), minor_units).unwrap()
+    }
+
+    #[test]
+    fn what_the_buyer_knows_or_the_platform_tells_is_not_told() {
+        let told = |payload: pb::DisruptionItemSettled| read(&payload).unwrap().is_some();
+        let because = |reason_code: &str| pb::DisruptionItemSettled {
+            reason_code: reason_code.to_owned(),
+            ..item("ATTENTION")
+        };
+        let of =
+            |kind: &str| pb::DisruptionItemSettled { kind: kind.to_owned(), ..item("NOTHING_DUE") };
+        assert!(!told(item("KEPT")));
+        assert!(!told(because("VOUCHER_CHOSEN")));
+        assert!(!told(because("REBOOKING_CHOSEN")));
+        assert!(told(because("ACCOUNT_CLOSED")));
+        assert!(!told(of("POSTPONED")));
+        assert!(told(of("CANCELLED")));
     }
 
     #[test]

@@ -110,6 +110,7 @@ fn announce(fact: &FactKind) -> Announcement {
             order,
             customer,
             refund,
+            change,
             outcome,
             amounts: Amounts { requested, issued },
             needs: Needs { reason_code, next_action },
@@ -127,6 +128,7 @@ fn announce(fact: &FactKind) -> Announcement {
                 issued: Some(money::to_proto(*issued)),
                 reason_code: (*reason_code).to_owned(),
                 next_action: (*next_action).to_owned(),
+                kind: (*change).to_owned(),
             },
         ),
         FactKind::ProviderRefundAmbiguous {
@@ -234,6 +236,7 @@ mod tests {
             order: OrderId::new("ZQR3T").unwrap(),
             customer: CustomerId::new("c1").unwrap(),
             refund: Some(RefundId::new("r1").unwrap()),
+            change: "",
             outcome: ItemState::Attention,
             amounts: amounts(5390, 0),
             needs: needs(Reason::AccountClosed),

@@ -83,6 +83,18 @@ impl Change {
         }
     }
 
+    /// The name of what happened where `rule` decided a refund's line; empty for other rules.
+    pub fn kind_of_rule(rule: &str) -> &'static str {
+        match rule {
+            "event-cancelled" => "CANCELLED",
+            "event-postponed" => "POSTPONED",
+            "event-moved" => "MOVED",
+            "event-delayed" => "DELAYED",
+            "event-replaced" => "REPLACED",
+            _ => "",
+        }
+    }
+
     /// What is wrong with it in `scope`, at `now`.
     pub fn problems(&self, scope: &Scope, now: Timestamp) -> Vec<Problem> {
         let problem = match self {
@@ -306,6 +318,20 @@ mod tests {
             }
         }
         assert_eq!(rows.next(), None);
+    }
+
+    #[test]
+    fn a_rule_tells_what_happened() {
+        for change in [
+            Change::Cancelled,
+            Change::Postponed { new_start: None },
+            Change::Moved { place: String::new() },
+            Change::Delayed { minutes: 1 },
+            Change::Replaced { event: EventId::new("gala").unwrap() },
+        ] {
+            assert_eq!(Change::kind_of_rule(change.rule()), change.kind());
+        }
+        assert_eq!(Change::kind_of_rule("early"), "");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use redress_core::id::{CustomerId, DisruptionId, EventId, OrderId, PaymentId, RefundId, TenantId};
 use redress_core::money::Money;
 
-use super::disruption::{Disruption, DisruptionState, Due, ItemPlan, ItemState, Remedy};
+use super::disruption::{Change, Disruption, DisruptionState, Due, ItemPlan, ItemState, Remedy};
 use super::refund::{DisruptionRef, Origin, Refund, RefundState};
 
 /// One fact with the trace of the work that caused it.
@@ -61,6 +61,8 @@ pub enum FactKind {
         customer: CustomerId,
         /// The refund, when one was made.
         refund: Option<RefundId>,
+        /// What happened, by its name in the contract; empty when that is not known.
+        change: &'static str,
         /// Succeeded, attention, nothing due or kept.
         outcome: ItemState,
         /// The amounts.
@@ -155,6 +157,8 @@ pub struct AtRest {
     pub customer: CustomerId,
     /// The refund, when one was made.
     pub refund: Option<RefundId>,
+    /// What happened, by its name in the contract; empty when that is not known.
+    pub change: &'static str,
     /// How it ended.
     pub outcome: ItemState,
     /// What was to be paid.
@@ -212,6 +216,7 @@ impl Fact {
                 order: refund.order.clone(),
                 customer: refund.customer.clone(),
                 refund: Some(refund.id.clone()),
+                change: refund.lines.first().map_or("", |line| Change::kind_of_rule(&line.rule)),
                 outcome,
                 amounts: amounts_of(refund),
                 needs: Needs::of(refund),
@@ -224,6 +229,7 @@ impl Fact {
         tenant: &TenantId,
         disruption: &DisruptionRef,
         traceparent: Option<String>,
+        change: &'static str,
         plan: &ItemPlan,
     ) -> Self {
         let (outcome, needs) = match &plan.due {
@@ -240,6 +246,7 @@ impl Fact {
             order: plan.order.clone(),
             customer: plan.customer.clone(),
             refund: None,
+            change,
             outcome,
             requested: Money { currency: plan.currency, minor_units: plan.requested() },
             issued: 0,
@@ -255,7 +262,7 @@ impl Fact {
         traceparent: Option<String>,
         item: AtRest,
     ) -> Self {
-        let AtRest { order, customer, refund, outcome, requested, issued, needs } = item;
+        let AtRest { order, customer, refund, change, outcome, requested, issued, needs } = item;
         let issued = Money { currency: requested.currency, minor_units: issued };
         Self {
             tenant: tenant.clone(),
@@ -265,6 +272,7 @@ impl Fact {
                 order,
                 customer,
                 refund,
+                change,
                 outcome,
                 amounts: Amounts { requested, issued },
                 needs,

@@ -218,7 +218,7 @@ impl Changes {
         ids: &dyn IdSource,
         now: Timestamp,
     ) {
-        let PendingItem { tenant, disruption, requester, traceparent, plan, .. } = item;
+        let PendingItem { tenant, disruption, requester, traceparent, change, plan, .. } = item;
         if let (Due::Pay(price), Some(held)) = (&plan.due, held) {
             let refund_terms = RefundTerms {
                 tenant: tenant.clone(),
@@ -238,7 +238,8 @@ impl Changes {
                 return;
             }
         }
-        self.push_fact_of_item(Fact::item_without_refund(&tenant, &disruption, traceparent, &plan));
+        let fact = Fact::item_without_refund(&tenant, &disruption, traceparent, change, &plan);
+        self.push_fact_of_item(fact);
     }
 
     /// Tries the refund of an item again, which the transaction holds with its order. What cannot be
@@ -364,6 +365,8 @@ pub(super) struct PendingItem {
     pub disruption: DisruptionRef,
     pub requester: String,
     pub traceparent: Option<String>,
+    /// What happened.
+    pub change: &'static str,
     /// The refund that is to be tried again.
     pub refund: Option<RefundId>,
     pub plan: ItemPlan,

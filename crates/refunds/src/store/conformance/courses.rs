@@ -341,6 +341,7 @@ async fn silence_means_what_was_said(fixture: Fixture) {
         order: item.order,
         customer: order("A1").customer,
         refund: None,
+        change: "CANCELLED",
         outcome: ItemState::Kept,
         requested: Money { currency: item.currency, minor_units: item.requested },
         issued: 0,

@@ -145,7 +145,7 @@ async fn an_item_with_nothing_due_is_settled_at_once(fixture: Fixture) {
     let item = fixture.items("d1").await.remove(0);
     assert_eq!((&*item.reason_code, &*item.next_action), ("NOT_PAID", ""));
     assert_eq!((item.refund, fixture.refunds_of("d1").await), (None, vec![]));
-    let fact = Fact::item_without_refund(&arena(), &derby(), None, &nothing);
+    let fact = Fact::item_without_refund(&arena(), &derby(), None, "CANCELLED", &nothing);
     assert_eq!(fixture.events("orders/A1").await, announced(&[fact]));
     assert_eq!(fixture.complete().await, 1);
 }
@@ -183,7 +183,7 @@ async fn an_item_whose_money_is_gone_needs_a_person(fixture: Fixture) {
     assert_eq!(short.next_action, Reason::OverRefund.next_action());
     assert_eq!(whole.state, ItemState::Processing, "the other order is not held up");
     let trace = fixture.disruption("d1").await.traceparent;
-    let fact = Fact::item_without_refund(&arena(), &derby(), trace, &plans[0]);
+    let fact = Fact::item_without_refund(&arena(), &derby(), trace, "CANCELLED", &plans[0]);
     assert_eq!(fixture.events("orders/A1").await[1..], announced(&[fact]));
     assert_eq!(fixture.payment("A1", "p1").await.counters.reserved, 1);
 }

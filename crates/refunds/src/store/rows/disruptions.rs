@@ -101,6 +101,12 @@ impl ItemRow {
     }
 }
 
+fn change_from(kind: &str, key: &str) -> Result<&'static str, StoreError> {
+    let known = ["CANCELLED", "POSTPONED", "MOVED", "DELAYED", "REPLACED"];
+    let found = known.into_iter().find(|known| *known == kind);
+    read(found, "disruptions", "kind", key)
+}
+
 fn refund_id(id: Option<String>, key: &str) -> Result<Option<RefundId>, StoreError> {
     id.map(|id| read(RefundId::new(id).ok(), ITEMS, "refund_id", key)).transpose()
 }
@@ -111,6 +117,7 @@ pub(in crate::store) struct PendingItemRow {
     pub order_id: String,
     pub plan: Vec<u8>,
     pub refund_id: Option<String>,
+    pub kind: String,
     pub requester: String,
     pub traceparent: Option<String>,
 }
@@ -123,6 +130,7 @@ impl PendingItemRow {
             disruption: DisruptionRef { id: work.disruption.clone(), event: plan.event.clone() },
             requester: self.requester,
             traceparent: self.traceparent,
+            change: change_from(&self.kind, &self.order_id)?,
             refund: refund_id(self.refund_id, &self.order_id)?,
             plan,
         })
@@ -141,6 +149,7 @@ pub(in crate::store) struct ItemFactRow {
     pub currency: String,
     pub requested: i64,
     pub issued: i64,
+    pub kind: String,
     pub traceparent: Option<String>,
 }
 
@@ -173,6 +182,7 @@ impl ItemFactRow {
             order: read(OrderId::new(self.order_id).ok(), ITEMS, "order_id", &key)?,
             customer: read(CustomerId::new(self.customer).ok(), "orders", "customer", &key)?,
             refund: refund_id(self.refund_id, &key)?,
+            change: change_from(&self.kind, &key)?,
             outcome,
             requested: Money { currency, minor_units: self.requested },
             issued: self.issued,

@@ -20,7 +20,7 @@ use crate::domain::fact::{Fact, Needs};
 macro_rules! fact_columns {
     () => {
         "i.tenant, i.disruption_id, i.order_id, o.customer, i.refund_id, i.currency, i.requested,
-         i.issued, d.traceparent,
+         i.issued, d.kind, d.traceparent,
          (SELECT l.event_id FROM order_lines l
           WHERE l.tenant = i.tenant AND l.order_id = i.order_id
           ORDER BY l.ordinal, l.line_id LIMIT 1) AS event_id"

@@ -130,8 +130,8 @@ async fn a_filter_that_is_not_understood_is_refused(api: Api) {
         told(&api.disruptions("arena").list_disruptions(filtered(filter)).await.unwrap_err())
     };
     snapshot!(list("state = PENDING").await, @r"
-    InvalidArgument INVALID_FILTER: filter: state: expected one of DRAFT, APPROVED, RUNNING, COMPLETED
-    filter: state: expected one of DRAFT, APPROVED, RUNNING, COMPLETED
+    InvalidArgument INVALID_FILTER: filter: state: expected one of DRAFT, APPROVED, RUNNING, PAUSED, COMPLETED, ABORTING, ABORTED
+    filter: state: expected one of DRAFT, APPROVED, RUNNING, PAUSED, COMPLETED, ABORTING, ABORTED
     ");
     let parent = derby(&api).await;
     let items = async |filter: &str| {
@@ -140,8 +140,8 @@ async fn a_filter_that_is_not_understood_is_refused(api: Api) {
         told(&api.disruptions("arena").list_disruption_items(request).await.unwrap_err())
     };
     snapshot!(items("state = DRAFT").await, @r"
-    InvalidArgument INVALID_FILTER: filter: state: expected one of PENDING, PROCESSING, SUCCEEDED, ATTENTION, NOTHING_DUE
-    filter: state: expected one of PENDING, PROCESSING, SUCCEEDED, ATTENTION, NOTHING_DUE
+    InvalidArgument INVALID_FILTER: filter: state: expected one of OFFERED, PENDING, PROCESSING, SUCCEEDED, ATTENTION, NOTHING_DUE, KEPT, ABORTED
+    filter: state: expected one of OFFERED, PENDING, PROCESSING, SUCCEEDED, ATTENTION, NOTHING_DUE, KEPT, ABORTED
     ");
     snapshot!(items("order = orders/A1").await, @r#"
     InvalidArgument INVALID_FILTER: filter: unknown field at character 1; expected field = "value", joined by AND, with fields: state

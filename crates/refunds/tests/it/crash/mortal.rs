@@ -22,7 +22,8 @@ use redress_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 /// What workers ask again and again, whether there is something to do or not: no step of anything.
-const IDLE_QUESTIONS: [&str; 3] = ["next_due", "start_items", "complete_disruptions"];
+const IDLE_QUESTIONS: [&str; 6] =
+    ["next_due", "work", "start_items", "lapse_choices", "abort_items", "complete_disruptions"];
 
 /// On which side of a step a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
