@@ -16,8 +16,11 @@ const CRATES: [&str; 7] =
     ["api", "cases", "client", "feedback", "notifications", "refunds", "runtime"];
 /// Strings of the same shape that are none, and what they are.
 const OTHERS: &[(&str, &str)] = &[
+    ("ASKED_TO_WAIT", "why a lane rests"),
+    ("CALLS_FAIL", "why a lane rests"),
     ("CARGO_PKG_VERSION", "what cargo tells a build"),
     ("FLIGHT_LEG", "a kind of line"),
+    ("HALF_OPEN", "a state"),
     ("HOTEL_NIGHT", "a kind of line"),
     ("NOTHING_DUE", "a state"),
     ("PENDING_APPROVAL", "a state"),
