@@ -18,6 +18,7 @@ mod create_disruption;
 mod create_refund;
 mod deeds;
 mod disruption_reads;
+mod disruption_steps;
 mod import_orders;
 mod ledger;
 mod order_reads;

@@ -18,6 +18,7 @@ use redress_proto::refunds::v1::order_service_client::OrderServiceClient;
 use redress_proto::refunds::v1::policy_service_client::PolicyServiceClient;
 use redress_proto::refunds::v1::refund_service_client::RefundServiceClient;
 use redress_refunds::config::{ProvidersConfig, RefundsConfig, StripeConfig};
+use redress_refunds::domain::attempt::Reason;
 use redress_refunds::domain::settle::{AttemptFinding, Finding};
 use redress_refunds::store::{self, CHAIN_LEASE, Claim, ItemTerms, SharedStore};
 use redress_refunds::{Deps, build};
@@ -160,6 +161,16 @@ impl Api {
         RefundServiceClient::with_interceptor(self.channel.clone(), speaker)
     }
 
+    /// The disruptions of tenant `arena`, as somebody in particular.
+    pub(crate) fn disruptions_of(
+        &self,
+        subject: &'static str,
+        roles: &'static [Role],
+    ) -> DisruptionServiceClient<As> {
+        let speaker = Speaker { tenant: "arena", subject, roles };
+        DisruptionServiceClient::with_interceptor(self.channel.clone(), speaker)
+    }
+
     pub(crate) fn disruptions(&self, tenant: &'static str) -> DisruptionServiceClient<As> {
         DisruptionServiceClient::with_interceptor(self.channel.clone(), Speaker::of(tenant))
     }
@@ -228,6 +239,28 @@ impl Api {
         };
         let findings: Vec<_> = attempts.into_iter().map(finding).collect();
         let settled = self.store.settle(&findings, &*self.ids, self.clock.now()).await.unwrap();
+        assert_eq!(settled, findings.len());
+    }
+
+    /// Does what a worker does when the provider refuses a refund of an order, in a way that can
+    /// change: claims all that is armed, settles that one and gives the others back.
+    pub(crate) async fn refuse_one(&self, order: &str) {
+        let now = self.clock.now();
+        let claim = Claim { provider: "stripe", claim: "no", limit: 1000, now, lease: DAY };
+        let attempts = self.store.claim_to_send(&claim, None).await.unwrap().attempts;
+        let finding = |attempt: redress_refunds::domain::attempt::Attempt| AttemptFinding {
+            tenant: attempt.tenant,
+            finding: if attempt.order.as_str() == order {
+                let provider_refund = String::new();
+                Finding::Refused { reason: Reason::ProviderRefused, provider_refund }
+            } else {
+                Finding::NotSent { retry: now }
+            },
+            attempt: attempt.id,
+            claim: attempt.claim,
+        };
+        let findings: Vec<_> = attempts.into_iter().map(finding).collect();
+        let settled = self.store.settle(&findings, &*self.ids, now).await.unwrap();
         assert_eq!(settled, findings.len());
     }
 

@@ -1,10 +1,10 @@
 //! The acceptance scenarios, by their numbers: real gRPC over memory, the real workers, and where
 //! money is sent or a webhook arrives, the sandbox over real HTTP. On both databases.
 //!
-//! Killing the process (12) stands with the other processes that end, in `crash`; of mass cancellation
-//! (23 to 28) the lanes (24) are here, the rest is tested beside the disruptions.
+//! Killing the process (12) stands with the other processes that end, in `crash`.
 
 mod crowds;
+mod disruptions;
 mod lanes;
 mod notes;
 mod outside;
