@@ -127,11 +127,14 @@ pub(super) fn home(
     provider: &str,
     databases: Vec<(ServiceName, String)>,
 ) -> Result<Home> {
-    let concurrency = plan.concurrency;
+    // The service keeps to what the provider takes; without a limit it sends what it can.
+    let (concurrency, rate) = (plan.concurrency, plan.manner.rate);
     let layout = Layout {
         ports: Ports::AtStart,
         stripe_base_url: provider.to_owned(),
-        refunds_extra: format!("secret_key = \"{SANDBOX_KEY}\"\nconcurrency = {concurrency}\n"),
+        refunds_extra: format!(
+            "secret_key = \"{SANDBOX_KEY}\"\nconcurrency = {concurrency}\nsends_per_second = {rate}\n"
+        ),
         databases,
     };
     Ok(Home::open_or_create(folder, &layout)?.0)

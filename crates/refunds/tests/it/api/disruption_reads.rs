@@ -144,8 +144,8 @@ async fn a_filter_that_is_not_understood_is_refused(api: Api) {
     filter: state: expected one of OFFERED, PENDING, PROCESSING, SUCCEEDED, ATTENTION, NOTHING_DUE, KEPT, ABORTED
     ");
     snapshot!(items("order = orders/A1").await, @r#"
-    InvalidArgument INVALID_FILTER: filter: unknown field at character 1; expected field = "value", joined by AND, with fields: state
-    filter: unknown field at character 1; expected field = "value", joined by AND, with fields: state
+    InvalidArgument INVALID_FILTER: filter: unknown field at character 1; expected field = "value", joined by AND, with fields: state, lane, reason_code
+    filter: unknown field at character 1; expected field = "value", joined by AND, with fields: state, lane, reason_code
     "#);
 }
 

@@ -318,9 +318,9 @@ async fn above_the_limit_somebody_else_approves(api: Api) {
     let refused = opener.approve_disruption(approval()).await.unwrap_err();
     snapshot!(refusal(&refused, &draft.name), @r"
     FailedPrecondition OWN_DISRUPTION: EUR 53.90 is above what whoever opened disruptions/D may release alone: somebody else has to approve it
-    name = disruptions/D
     currency_code = EUR
     minor_units = 5390
+    name = disruptions/D
     ");
     let mut second = api.disruptions_of("supervisor-2", &[Role::Supervisor]);
     let approved = second.approve_disruption(approval()).await.unwrap().into_inner();

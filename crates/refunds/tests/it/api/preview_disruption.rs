@@ -69,6 +69,8 @@ async fn a_preview_adds_up_and_writes_nothing(api: Api) {
         lanes: vec![pb::PreviewLane {
             provider: "stripe".to_owned(),
             refunds: 2,
+            refunds_per_second: 25,
+            estimate_seconds: 1,
             needed: vec![euros(10_390).unwrap()],
             // Nobody answers at the port of this provider.
             ..Default::default()
