@@ -174,6 +174,7 @@ async fn scenario_23_a_preview_shows_what_approving_would_do_and_writes_nothing(
         let paid = money("JPY", 1_000);
         order.lines[0].gross.clone_from(&paid);
         order.lines[0].tax = money("JPY", 0);
+        order.lines[0].discount = None;
         order.payments[0].captured.clone_from(&paid);
         order.payments[0].refunded_elsewhere = money("JPY", 0);
         order.total = paid;
