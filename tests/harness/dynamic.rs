@@ -38,7 +38,7 @@ impl Method {
     /// Whether it only reads, by the names that standard methods have.
     pub(crate) fn is_read(&self) -> bool {
         let name = self.descriptor.name();
-        ["Get", "List", "BatchGet", "Preview", "Check", "Watch"]
+        ["Get", "List", "BatchGet", "Preview", "Check", "Watch", "Reconcile"]
             .iter()
             .any(|verb| name.starts_with(verb))
     }

@@ -2,6 +2,8 @@
 //!
 //! Writes that have an effect of their own come last, because later cases would meet it.
 
+mod disruptions;
+
 use prost::Message;
 use redress_core::caller::Role;
 use redress_proto::cases::v1 as cases;
@@ -61,7 +63,8 @@ pub(crate) fn all(names: &Names) -> Vec<Case> {
     all.extend(of_events(names));
     all.extend(of_feedback(names));
     all.extend(of_notifications(names));
-    all.extend(of_disruptions(names));
+    all.extend(disruptions::of_disruptions(names));
+    all.extend(disruptions::of_steps(names));
     all.extend(of_refunds(names));
     all.extend(of_decisions(names));
     all.extend(of_ledger(names));
@@ -218,65 +221,6 @@ fn of_notifications(names: &Names) -> Vec<Case> {
             Role::Agent,
             &preview,
             Expected::Own("Dome Tickets"),
-        ),
-    ]
-}
-
-fn of_disruptions(names: &Names) -> Vec<Case> {
-    let name = || names.disruption.clone();
-    let create = refunds::CreateDisruptionRequest {
-        event: names.event.clone(),
-        kind: refunds::disruption::Kind::Cancelled.into(),
-        request_id: request_id(),
-        ..Default::default()
-    };
-    let approve = refunds::ApproveDisruptionRequest {
-        name: name(),
-        expected_orders: 2,
-        etag: String::new(),
-        request_id: request_id(),
-        ..Default::default()
-    };
-    let start = refunds::StartDisruptionRequest {
-        name: name(),
-        etag: String::new(),
-        request_id: request_id(),
-        ..Default::default()
-    };
-    let filter = format!("event = \"{}\"", names.event);
-    let list = refunds::ListDisruptionsRequest { filter, ..Default::default() };
-    let items = refunds::ListDisruptionItemsRequest { parent: name(), ..Default::default() };
-    let event = names.event.clone();
-    let not_found = |method, request: Vec<u8>| Case {
-        method,
-        role: Role::Supervisor,
-        request,
-        expected: Expected::NotFound,
-    };
-    vec![
-        not_found(
-            "redress.refunds.v1.DisruptionService/PreviewDisruption",
-            refunds::PreviewDisruptionRequest { event, ..Default::default() }.encode_to_vec(),
-        ),
-        not_found("redress.refunds.v1.DisruptionService/CreateDisruption", create.encode_to_vec()),
-        not_found(
-            "redress.refunds.v1.DisruptionService/ApproveDisruption",
-            approve.encode_to_vec(),
-        ),
-        not_found("redress.refunds.v1.DisruptionService/StartDisruption", start.encode_to_vec()),
-        not_found(
-            "redress.refunds.v1.DisruptionService/GetDisruption",
-            refunds::GetDisruptionRequest { name: name() }.encode_to_vec(),
-        ),
-        not_found(
-            "redress.refunds.v1.DisruptionService/ListDisruptionItems",
-            items.encode_to_vec(),
-        ),
-        case(
-            "redress.refunds.v1.DisruptionService/ListDisruptions",
-            Role::Supervisor,
-            &list,
-            nothing::<refunds::ListDisruptionsResponse>(),
         ),
     ]
 }

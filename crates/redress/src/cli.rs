@@ -1,6 +1,7 @@
 //! The command line: what can be asked, with an example for each.
 
 mod bench;
+mod disruptions;
 mod policies;
 mod refunds;
 
@@ -12,6 +13,10 @@ use redress_core::caller::Role;
 use redress_core::chain::Head;
 
 pub use bench::{BenchCommand, BenchDatabase, DisruptionArgs, DisruptionDatabase, UnaryArgs};
+pub use disruptions::{
+    CancelArgs, DefaultRemedy, DisruptionCommand, EventKind, ExportArgs, ExtendArgs,
+    OneDisruptionArgs, RetryArgs, StepArgs, WhatArgs,
+};
 pub use policies::{AskArgs, CheckArgs, PolicyCommand};
 pub use refunds::{
     ActArgs, GetArgs, ListRefundsArgs, PayArgs, QuoteArgs, RefundCommand, ResolveArgs,
@@ -69,12 +74,18 @@ pub enum Command {
     /// The books and the audit log.
     #[command(subcommand)]
     Ledger(LedgerCommand),
-    /// Refund every order of a cancelled event.
+    /// Refund every order of a cancelled event, or settle one that was postponed, moved, delayed
+    /// or replaced.
     #[command(
         after_help = "Examples:\n  redress cancel-event city-derby --preview --tenant arena\n  \
-                      redress cancel-event city-derby --tenant arena"
+                      redress cancel-event city-derby --tenant arena\n  \
+                      redress cancel-event city-derby --kind postponed --new-start \
+                      2026-10-01T18:00:00Z --keep-until 2026-09-01T00:00:00Z --default keep"
     )]
     CancelEvent(CancelArgs),
+    /// Disruptions that were opened, from start to end.
+    #[command(subcommand)]
+    Disruption(DisruptionCommand),
     /// What customers say about an event: mean, number of answers, 95 % interval.
     #[command(after_help = "Example: redress rating city-derby --tenant arena")]
     Rating(RatingArgs),
@@ -384,19 +395,6 @@ pub struct AuditArgs {
     /// Only what this subject did.
     #[arg(long)]
     pub actor: Option<String>,
-    /// In whose name, and where.
-    #[command(flatten)]
-    pub caller: CallerArgs,
-}
-
-/// Options of `redress cancel-event`.
-#[derive(Debug, Args)]
-pub struct CancelArgs {
-    /// The event's id.
-    pub event: String,
-    /// Show what would be paid, and write nothing.
-    #[arg(long)]
-    pub preview: bool,
     /// In whose name, and where.
     #[command(flatten)]
     pub caller: CallerArgs,

@@ -3,6 +3,7 @@
 mod apply;
 pub(crate) mod cancel_event;
 mod contracts;
+mod disruption;
 mod import;
 pub(crate) mod ledger;
 mod policy;
@@ -27,7 +28,8 @@ use crate::{bench, demo};
 use refund_actions::Act;
 
 pub(crate) use apply::{apply_policy, apply_tenant};
-pub(crate) use cancel_event::{Cancellation, cancel, preview, show_preview};
+pub(crate) use cancel_event::{Cancellation, What, cancel, preview};
+pub(crate) use disruption::show_preview;
 
 /// Carries out a command and tells how the process should end.
 pub fn run(command: Command) -> Result<ExitCode> {
@@ -107,6 +109,7 @@ async fn carry_out(command: Command) -> Result<ExitCode> {
         Command::Refund(RefundCommand::Resolve(args)) => {
             refund_actions::resolve(&args).await.map(|()| ExitCode::SUCCESS)
         }
+        Command::Disruption(command) => disruption::run(&command).await,
         Command::CancelEvent(args) => cancel_event::run(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Bench(command) => bench::run(&command).await,
         Command::Rating(args) => rating::run(&args).await.map(|()| ExitCode::SUCCESS),

@@ -27,13 +27,13 @@ pub(crate) fn money(amount: Option<&WireMoney>) -> String {
     )
 }
 
-fn money_json(amount: Option<&WireMoney>) -> Value {
+pub(crate) fn money_json(amount: Option<&WireMoney>) -> Value {
     amount.map_or(Value::Null, |amount| {
         json!({ "currency_code": amount.currency_code, "minor_units": amount.minor_units })
     })
 }
 
-fn time_text(time: Option<&prost_types::Timestamp>) -> String {
+pub(crate) fn time_text(time: Option<&prost_types::Timestamp>) -> String {
     time.map_or_else(|| "unknown".to_owned(), ToString::to_string)
 }
 

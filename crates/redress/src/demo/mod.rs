@@ -15,7 +15,7 @@ use redress_proto::refunds::v1::{Order, Refund};
 use tokio::time::Instant;
 
 use crate::cli::{DemoArgs, ServiceName};
-use crate::commands::{apply_policy, apply_tenant, cancel, preview, show_preview};
+use crate::commands::{What, apply_policy, apply_tenant, cancel, preview, show_preview};
 use crate::commands::{ledger, rating, refund as refunds};
 use crate::connect::Connections;
 use crate::import::{self, Sample};
@@ -96,7 +96,7 @@ async fn play(
     }
     tell("Cancelling the event.");
     let start = Instant::now();
-    let done = cancel(connections, EVENT, args.json).await?;
+    let done = cancel(connections, EVENT, &What::CANCELLED, args.json).await?;
     let figures = stage.wait_for_consumers(&done).await?;
     let elapsed = start.elapsed();
 

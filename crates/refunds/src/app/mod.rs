@@ -30,10 +30,13 @@ mod list_orders;
 mod list_policies;
 mod list_refunds;
 mod orders_in_scope;
+mod pace;
 mod preview_disruption;
 mod quote_refund;
+mod reconcile_disruption;
 mod record_external_refund;
 mod request;
+mod watch_disruption;
 mod watch_refund;
 
 pub use act_on_disruption::{ActOnDisruption, act_on_disruption};
@@ -66,8 +69,10 @@ pub use preview_disruption::{
     DisruptionPreview, PreviewLane, PreviewOutcome, PreviewTotal, Previewed, preview_disruption,
 };
 pub use quote_refund::{QuoteRefund, quote_refund};
+pub use reconcile_disruption::{ReconciledDisruption, reconcile_disruption};
 pub use record_external_refund::record_external_refund;
 pub use request::{Outcome, Request};
+pub use watch_disruption::{DisruptionProgress, watch_disruption};
 pub use watch_refund::watch_refund;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 
 mod item;
 mod plan;
+mod reconciliation;
 mod scope;
 mod terms;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use item::{Item, ItemEvent, ItemState};
 pub use plan::{Due, ItemPlan, NothingDue, Rules, plan_item};
+pub use reconciliation::{ReconciledItems, ReconciledPostings, ReconciledProvider, Reconciliation};
 pub use scope::{MAX_VALUES, Scope, ScopeKey};
 pub use terms::{Fees, Remedy, StoredValue, Terms, WHOLE};
 

@@ -1,5 +1,7 @@
 //! `DisruptionService`.
 
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use prost::Message as _;
 use redress_api::page::Page;
 use redress_api::request_id::RequestKey;
@@ -11,7 +13,7 @@ use redress_proto::refunds::v1::disruption_service_server::DisruptionService;
 use tonic::{Request, Response, Status};
 
 use super::answer;
-use super::convert::{self, disruption, filter};
+use super::convert::{self, disruption, disruption_report, filter};
 use super::status::refuse;
 use crate::app::{self, Refunds};
 use crate::domain::disruption::DisruptionEvent;
@@ -96,6 +98,8 @@ macro_rules! step {
 
 #[tonic::async_trait]
 impl DisruptionService for DisruptionGrpc {
+    type WatchDisruptionStream = BoxStream<'static, Result<pb::DisruptionProgress, Status>>;
+
     async fn preview_disruption(
         &self,
         request: Request<pb::PreviewDisruptionRequest>,
@@ -238,6 +242,31 @@ impl DisruptionService for DisruptionGrpc {
         let id = convert::id(DisruptionId::from_resource_name, &message.name, "name")?;
         let report = app::get_disruption(&self.app, &caller.tenant, &id).await.map_err(refuse)?;
         Ok(Response::new(disruption::to_proto(&report)))
+    }
+
+    async fn watch_disruption(
+        &self,
+        request: Request<pb::WatchDisruptionRequest>,
+    ) -> Result<Response<Self::WatchDisruptionStream>, Status> {
+        let Valid { caller, message, .. } = validated(request)?;
+        let id = convert::id(DisruptionId::from_resource_name, &message.name, "name")?;
+        let told = app::watch_disruption(&self.app, caller.tenant, id).await.map_err(refuse)?;
+        let encoded = told.map(|progress| match progress {
+            Ok(progress) => Ok(disruption_report::progress(&progress)),
+            Err(error) => Err(refuse(error)),
+        });
+        Ok(Response::new(encoded.boxed()))
+    }
+
+    async fn reconcile_disruption(
+        &self,
+        request: Request<pb::ReconcileDisruptionRequest>,
+    ) -> Result<Response<pb::DisruptionReconciliation>, Status> {
+        let Valid { caller, message, .. } = validated(request)?;
+        let id = convert::id(DisruptionId::from_resource_name, &message.name, "name")?;
+        let found =
+            app::reconcile_disruption(&self.app, &caller.tenant, &id).await.map_err(refuse)?;
+        Ok(Response::new(disruption_report::reconciliation(&found)))
     }
 
     async fn list_disruptions(

@@ -170,6 +170,9 @@ impl Changes {
         }
         if refund.state != before {
             self.push_item_of(refund);
+        } else if refund.issued > 0 {
+            // One of several tenders may be paid by now, and the item says so as well.
+            self.push_item_row(refund, Fact::item_of(refund).as_ref());
         }
     }
 
@@ -324,11 +327,17 @@ impl Changes {
         applied
     }
 
-    /// The item behind a refund follows its state.
+    /// The item behind a refund follows its state, and that it rests is announced.
     fn push_item_of(&mut self, refund: &Refund) {
-        let Some(disruption) = &refund.disruption else { return };
         let at_rest = Fact::item_of(refund);
-        let needs = match at_rest.as_ref().map(|fact| &fact.kind) {
+        self.push_item_row(refund, at_rest.as_ref());
+        self.facts.extend(at_rest);
+    }
+
+    /// The item behind a refund tells what became of it; `at_rest` says what it needs.
+    fn push_item_row(&mut self, refund: &Refund, at_rest: Option<&Fact>) {
+        let Some(disruption) = &refund.disruption else { return };
+        let needs = match at_rest.map(|fact| &fact.kind) {
             Some(FactKind::DisruptionItemSettled { needs, .. }) => *needs,
             _ => Needs::default(),
         };
@@ -341,7 +350,6 @@ impl Changes {
             issued: refund.issued,
             needs,
         });
-        self.facts.extend(at_rest);
     }
 }
 

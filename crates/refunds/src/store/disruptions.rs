@@ -13,7 +13,7 @@ use redress_store::StoreError;
 use super::{ItemTerms, Listed, Page, RequestRecord};
 use crate::domain::audit::AuditEntry;
 use crate::domain::disruption::{
-    Disruption, DisruptionEvent, Item, ItemPlan, ItemState, Remedy, Scope,
+    Disruption, DisruptionEvent, Item, ItemPlan, ItemState, Reconciliation, Remedy, Scope,
 };
 use crate::domain::order::Order;
 
@@ -82,6 +82,14 @@ pub trait DisruptionStore: Send + Sync {
         filter: &ItemFilter,
         page: &Page,
     ) -> Result<Listed<Item>, StoreError>;
+
+    /// What a disruption came to by items, refunds, attempts and postings, one for each currency,
+    /// from one moment's look. What is held is left out.
+    async fn reconcile(
+        &self,
+        tenant: &TenantId,
+        id: &DisruptionId,
+    ) -> Result<Vec<Reconciliation>, StoreError>;
 
     /// Removes the items that nobody has agreed to: every item of a draft, and what is held beside
     /// an approved selection. `VersionMismatch` when the disruption is no longer at `version`.

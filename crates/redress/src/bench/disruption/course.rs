@@ -77,6 +77,7 @@ pub(super) async fn freeze(
         event: orders::EVENT.to_owned(),
         kind: disruption::Kind::Cancelled.into(),
         request_id: request_id(),
+        ..Default::default()
     };
     let draft = client.create_disruption(request).await?.into_inner();
     let request = ApproveDisruptionRequest {
@@ -84,6 +85,7 @@ pub(super) async fn freeze(
         expected_orders: expected,
         etag: draft.etag,
         request_id: request_id(),
+        ..Default::default()
     };
     let start = Instant::now();
     client.approve_disruption(request).await.context("the selection could not be frozen")?;
@@ -101,6 +103,7 @@ pub(super) async fn pay(
         name: name.to_owned(),
         etag: String::new(),
         request_id: request_id(),
+        ..Default::default()
     };
     let mut client = DisruptionServiceClient::new(connections.unary(ServiceName::Refunds)?);
     let begun = Instant::now();

@@ -315,7 +315,7 @@ fn lane(lane: &PreviewLane) -> pb::PreviewLane {
     }
 }
 
-const fn state(state: DisruptionState) -> pb::disruption::State {
+pub(super) const fn state(state: DisruptionState) -> pb::disruption::State {
     match state {
         DisruptionState::Draft => pb::disruption::State::Draft,
         DisruptionState::Approved => pb::disruption::State::Approved,
@@ -327,7 +327,7 @@ const fn state(state: DisruptionState) -> pb::disruption::State {
     }
 }
 
-const fn item_state(state: ItemState) -> pb::disruption_item::State {
+pub(super) const fn item_state(state: ItemState) -> pb::disruption_item::State {
     match state {
         // Never listed.
         ItemState::Held => pb::disruption_item::State::Unspecified,

@@ -4,6 +4,7 @@
 //! declared rules do not say.
 
 pub(super) mod disruption;
+pub(super) mod disruption_report;
 pub(super) mod filter;
 pub(super) mod ledger;
 pub(super) mod order;

@@ -19,6 +19,7 @@ mod looking_up;
 mod pinning;
 mod policies;
 mod reading;
+mod reconcile;
 mod sending;
 mod tampering;
 mod tenders;

@@ -9,9 +9,9 @@ use super::super::{
     Advanced, DisruptionFilter, DisruptionStore, ItemFilter, ItemRecord, ItemTerms, ItemTotals,
     Listed, Page, RequestRecord, Step, Work,
 };
-use super::{PostgresStore, disruptions, items, scope, taking};
+use super::{PostgresStore, disruptions, items, reconcile, scope, taking};
 use crate::domain::audit::AuditEntry;
-use crate::domain::disruption::{Disruption, Item, ItemPlan, Remedy, Scope};
+use crate::domain::disruption::{Disruption, Item, ItemPlan, Reconciliation, Remedy, Scope};
 use crate::domain::order::Order;
 
 #[async_trait]
@@ -82,6 +82,14 @@ impl DisruptionStore for PostgresStore {
         page: &Page,
     ) -> Result<Listed<Item>, StoreError> {
         items::list(&self.database, tenant, id, filter, page).await
+    }
+
+    async fn reconcile(
+        &self,
+        tenant: &TenantId,
+        id: &DisruptionId,
+    ) -> Result<Vec<Reconciliation>, StoreError> {
+        reconcile::reconcile(&self.database, tenant, id).await
     }
 
     async fn discard_items(&self, disruption: &Disruption) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ mod lanes;
 mod ledger;
 mod orders;
 mod policies;
+mod reconcile;
 mod refunds;
 mod scope;
 mod taking;

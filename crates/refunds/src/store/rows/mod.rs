@@ -7,6 +7,7 @@ mod disruptions;
 mod lanes;
 mod ledger;
 mod orders;
+mod reconcile;
 mod refunds;
 
 use redress_policy::Policy;
@@ -28,6 +29,7 @@ pub(super) use orders::{
     ElsewhereRow, HeldRow, KnownOrderRow, LineRow, OrderRow, PaymentRow, PolicyVersionRow,
     assemble_holdings, assemble_orders, line_kind, order_state,
 };
+pub(super) use reconcile::{Told, reconciliations};
 pub(super) use refunds::{
     AttemptRow, PaymentAtRow, QuoteRow, RefundRow, SumsRow, assemble_refunds, attempts_from,
     quotes_of,

@@ -14,6 +14,7 @@ mod lanes;
 mod ledger;
 mod orders;
 mod policies;
+mod reconcile;
 mod refunds;
 mod scope;
 mod taking;

@@ -222,13 +222,13 @@ impl Api {
 
     /// Does what a worker does when the provider pays: claims what is armed, and settles it.
     pub(crate) async fn pay_all(&self) {
-        let claim = Claim {
-            provider: "stripe",
-            claim: "test",
-            limit: 1000,
-            now: self.clock.now(),
-            lease: DAY,
-        };
+        self.pay(1000).await;
+    }
+
+    /// The same for so many attempts at most.
+    pub(crate) async fn pay(&self, limit: i64) {
+        let claim =
+            Claim { provider: "stripe", claim: "test", limit, now: self.clock.now(), lease: DAY };
         let attempts = self.store.claim_to_send(&claim, None).await.unwrap().attempts;
         assert!(!attempts.is_empty(), "nothing was armed");
         let finding = |attempt: redress_refunds::domain::attempt::Attempt| AttemptFinding {
@@ -281,6 +281,44 @@ impl Api {
             let all = i64::MAX;
             self.store.start_items(&work, all, all, &terms, &*self.ids, now).await.unwrap();
         }
+    }
+
+    /// Opens a cancellation of the derby.
+    pub(crate) async fn draft(&self) -> pb::Disruption {
+        let request = pb::CreateDisruptionRequest {
+            event: "events/derby".to_owned(),
+            kind: pb::disruption::Kind::Cancelled.into(),
+            request_id: self.request_id(),
+            ..Default::default()
+        };
+        self.disruptions("arena").create_disruption(request).await.unwrap().into_inner()
+    }
+
+    /// Approves and starts the one disruption, of so many orders; returns its name.
+    pub(crate) async fn start_draft(&self, expected_orders: i64) -> String {
+        let name = self.disruption().await.name;
+        let mut client = self.disruptions("arena");
+        let request = pb::ApproveDisruptionRequest {
+            name: name.clone(),
+            expected_orders,
+            request_id: self.request_id(),
+            ..Default::default()
+        };
+        client.approve_disruption(request).await.unwrap();
+        let request = pb::StartDisruptionRequest {
+            name: name.clone(),
+            request_id: self.request_id(),
+            ..Default::default()
+        };
+        client.start_disruption(request).await.unwrap();
+        name
+    }
+
+    /// Does what the item worker does last: completes what has come to rest.
+    pub(crate) async fn complete(&self) {
+        let now = self.clock.now();
+        let completed = self.store.complete_disruptions(&*self.ids, now).await.unwrap();
+        assert_eq!(completed, 1);
     }
 
     /// The one disruption of tenant `arena`.

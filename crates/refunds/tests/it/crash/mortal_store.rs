@@ -15,7 +15,9 @@ use redress_core::money::Currency;
 use redress_policy::Policy;
 use redress_refunds::domain::attempt::Attempt;
 use redress_refunds::domain::audit::{AuditEntry, AuditRecord};
-use redress_refunds::domain::disruption::{Disruption, Item, ItemPlan, Remedy, Scope};
+use redress_refunds::domain::disruption::{
+    Disruption, Item, ItemPlan, Reconciliation, Remedy, Scope,
+};
 use redress_refunds::domain::lane::{FundsWait, Lane, LaneNews};
 use redress_refunds::domain::ledger::{Balances, CurrencySums, LedgerEntry, Recount};
 use redress_refunds::domain::order::{Contact, Order};
@@ -186,6 +188,7 @@ forward! {
             filter: &ItemFilter,
             page: &Page,
         ) -> Listed<Item>;
+        reconcile(tenant: &TenantId, id: &DisruptionId) -> Vec<Reconciliation>;
         discard_items(disruption: &Disruption) -> ();
         freeze_items(disruption: &Disruption, plans: &[ItemPlan]) -> ();
         advance_disruption(
