@@ -135,6 +135,7 @@ pub(crate) fn attention(order: &str) -> DisruptionItemSettled {
         issued: euros(400),
         reason_code: "NO_CONNECTOR".to_owned(),
         next_action: "PAY_BY_HAND".to_owned(),
+        kind: "CANCELLED".to_owned(),
     }
 }
 
