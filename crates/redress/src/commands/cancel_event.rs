@@ -203,9 +203,8 @@ async fn find(
         for found in page.disruptions {
             let is_of_kind = found.kind() == kind;
             match found.state() {
-                disruption::State::Aborted => {}
                 disruption::State::Completed if is_of_kind => completed = Some(found),
-                disruption::State::Completed => {}
+                disruption::State::Completed | disruption::State::Aborted => {}
                 _ if is_of_kind => return Ok(Some(found)),
                 _ => bail!(
                     "{event} has {}, which is {} and {}: abort it first",

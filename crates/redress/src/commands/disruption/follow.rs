@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use redress_proto::refunds::v1::disruption_service_client::DisruptionServiceClient;
 use redress_proto::refunds::v1::{
-    DisruptionCounts, DisruptionProgress, WatchDisruptionRequest, disruption,
+    Disruption, DisruptionCounts, DisruptionProgress, WatchDisruptionRequest, disruption,
 };
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status, Streaming};
@@ -69,7 +69,7 @@ pub(in crate::commands) async fn follow(
 }
 
 fn state_of(progress: &DisruptionProgress) -> disruption::State {
-    progress.disruption.as_ref().map(|found| found.state()).unwrap_or_default()
+    progress.disruption.as_ref().map(Disruption::state).unwrap_or_default()
 }
 
 fn counts_of(progress: &DisruptionProgress) -> DisruptionCounts {
@@ -205,7 +205,7 @@ fn summary(progress: &DisruptionProgress) -> String {
 
 #[cfg(test)]
 mod tests {
-    use redress_proto::refunds::v1::{Disruption, ItemError};
+    use redress_proto::refunds::v1::ItemError;
 
     use super::*;
 
