@@ -66,7 +66,8 @@ pub use list_orders::list_orders;
 pub use list_policies::list_policies;
 pub use list_refunds::list_refunds;
 pub use preview_disruption::{
-    DisruptionPreview, PreviewLane, PreviewOutcome, PreviewTotal, Previewed, preview_disruption,
+    DisruptionPreview, PreviewLane, PreviewOutcome, PreviewTotal, Previewed, Proposal,
+    preview_disruption,
 };
 pub use quote_refund::{QuoteRefund, quote_refund};
 pub use reconcile_disruption::{ReconciledDisruption, reconcile_disruption};

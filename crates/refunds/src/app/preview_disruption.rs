@@ -18,18 +18,22 @@ use crate::domain::attempt::Reason;
 use crate::domain::disruption::{Change, Due, ItemPlan, ItemState, Rules, Scope, Terms, plan_item};
 use crate::domain::order::{Order, Tender};
 
+/// A disruption that could be opened.
+#[derive(Debug)]
+pub struct Proposal {
+    /// Which orders, and which of their lines.
+    pub scope: Scope,
+    /// What happened.
+    pub change: Change,
+    /// What is offered and what is kept.
+    pub terms: Terms,
+}
+
 /// What is previewed.
 #[derive(Debug)]
 pub enum Previewed {
     /// A disruption that could be opened.
-    New {
-        /// Which orders, and which of their lines.
-        scope: Scope,
-        /// What happened.
-        change: Change,
-        /// What is offered and what is kept.
-        terms: Terms,
-    },
+    New(Box<Proposal>),
     /// The orders that have come into the scope of an approved one.
     Extension(DisruptionId),
 }
@@ -121,7 +125,8 @@ pub async fn preview_disruption(
     previewed: Previewed,
 ) -> Result<DisruptionPreview, RefundError> {
     let (scope, change, terms, beside) = match previewed {
-        Previewed::New { scope, change, terms } => {
+        Previewed::New(proposal) => {
+            let Proposal { scope, change, terms } = *proposal;
             check(app, &scope, &change, &terms)?;
             (scope.normalised(), change, terms, None)
         }
@@ -241,15 +246,12 @@ impl Sums {
                 self.counts.out_of_window_payments += 1;
             }
         }
-        match by_hand.first() {
-            Some(reason) => {
-                self.counts.attention += 1;
-                self.outcome(ItemState::Attention, reason);
-            }
-            None => {
-                self.counts.refundable += 1;
-                self.outcome(plan.first_state(terms), "");
-            }
+        if let Some(reason) = by_hand.first() {
+            self.counts.attention += 1;
+            self.outcome(ItemState::Attention, reason);
+        } else {
+            self.counts.refundable += 1;
+            self.outcome(plan.first_state(terms), "");
         }
     }
 

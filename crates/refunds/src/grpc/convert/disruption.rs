@@ -9,7 +9,7 @@ use redress_proto::refunds::v1 as pb;
 use super::order::{kind_to_proto, tender_to_proto};
 use super::order_reader::{TRIPS, line_kind};
 use super::{amount, id, ids};
-use crate::app::{DisruptionPreview, DisruptionReport, PreviewLane, Previewed};
+use crate::app::{DisruptionPreview, DisruptionReport, PreviewLane, Previewed, Proposal};
 use crate::domain::attempt::Reason;
 use crate::domain::disruption::{
     Change, DisruptionState, Fees, Item, ItemState, Remedy, Scope, StoredValue, Terms,
@@ -21,11 +21,11 @@ pub(in crate::grpc) fn previewed(
 ) -> Result<Previewed, ApiError> {
     let kind = request.kind();
     if request.extension_of.is_empty() {
-        return Ok(Previewed::New {
+        return Ok(Previewed::New(Box::new(Proposal {
             scope: scope(&request.event, request.scope)?,
             change: change(kind, request.change)?,
             terms: terms(request.terms)?,
-        });
+        })));
     }
     let asks_otherwise = !request.event.is_empty()
         || request.scope.is_some()

@@ -14,7 +14,8 @@ use crate::domain::disruption::{
     Disruption, DisruptionEvent, DisruptionState, Due, Item, ItemPlan, ItemState, NothingDue,
     Remedy, Scope, Terms,
 };
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, Needs};
+use crate::domain::order::PaymentCounters;
 use crate::domain::settle::Finding;
 use crate::store::{Advanced, ItemFilter};
 
@@ -129,7 +130,7 @@ async fn what_was_called_off_stays_untouched(fixture: Fixture) {
         pairs(&[("A1", ItemState::Succeeded), ("A2", untouched), ("A3", untouched)])
     );
     for order in ["A2", "A3"] {
-        assert_eq!(fixture.payment(order, "p1").await.counters, Default::default());
+        assert_eq!(fixture.payment(order, "p1").await.counters, PaymentCounters::default());
         assert_eq!(fixture.events(&format!("orders/{order}")).await, []);
     }
     // The same scope is free again, and pays what is left.
@@ -247,7 +248,7 @@ async fn the_first_item_is_set_aside(fixture: Fixture) {
     assert_eq!(fixture.states().await, pairs(&states));
     assert_eq!(aside().await, Some(OrderId::new("A2").unwrap()));
     assert_eq!(aside().await, None);
-    assert_eq!(fixture.payment("A1", "p1").await.counters, Default::default());
+    assert_eq!(fixture.payment("A1", "p1").await.counters, PaymentCounters::default());
 }
 
 /// A postponed derby: keep or money or a voucher until 60, silence keeps.
@@ -298,7 +299,7 @@ async fn a_choice_is_carried_out_once(fixture: Fixture) {
     ];
     assert_eq!(fixture.states().await, pairs(&states));
     assert_eq!(fixture.payment("A1", "p1").await.counters.refunded, 5390);
-    assert_eq!(fixture.payment("A2", "p1").await.counters, Default::default());
+    assert_eq!(fixture.payment("A2", "p1").await.counters, PaymentCounters::default());
     let kinds: Vec<_> =
         fixture.events("orders/A2").await.into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds.len(), 1, "{kinds:?}");
@@ -345,7 +346,7 @@ async fn silence_means_what_was_said(fixture: Fixture) {
         outcome: ItemState::Kept,
         requested: Money { currency: item.currency, minor_units: item.requested },
         issued: 0,
-        needs: Default::default(),
+        needs: Needs::default(),
     };
     let fact = Fact::item_at_rest(&arena(), &subject, running.traceparent, at_rest);
     assert_eq!(told, announced(&[fact]));
@@ -359,12 +360,12 @@ async fn each_part_of_a_scope_narrows_it(fixture: Fixture) {
     for line in &mut flight.lines {
         line.trip = Some("t1".to_owned());
         line.carrier = "LH".to_owned();
-        line.event_start = line.event_start.plus(Duration::from_secs(60));
+        line.event_start = line.event_start.plus(Duration::from_mins(1));
     }
     let mut gala = order("A3");
     gala.lines.iter_mut().for_each(|line| line.event = "gala".to_owned().try_into().unwrap());
     let start = north.lines[0].event_start;
-    let later = start.plus(Duration::from_secs(60));
+    let later = start.plus(Duration::from_mins(1));
     fixture.import([north, flight, gala]).await;
     let texts = |values: &[&str]| values.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>();
     let event = |id: &str| Scope::of_event(id.to_owned().try_into().unwrap());

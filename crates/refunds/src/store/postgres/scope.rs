@@ -1,6 +1,6 @@
 //! Which orders are in scope, on PostgreSQL.
 
-use redress_core::id::{DisruptionId, OrderId, TenantId};
+use redress_core::id::{DisruptionId, EventId, OrderId, TenantId};
 use redress_store::{PostgresDatabase, StoreError};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryScalar;
@@ -61,7 +61,7 @@ struct Part<'a> {
 fn key_of(scope: &Scope) -> Option<((&'static str, &'static str), Vec<&str>)> {
     Some(match scope.key()? {
         ScopeKey::Events(events) => {
-            (statements!("event_id"), events.iter().map(|event| event.as_str()).collect())
+            (statements!("event_id"), events.iter().map(EventId::as_str).collect())
         }
         ScopeKey::Trips(trips) => (statements!("trip"), texts(trips)),
         ScopeKey::Carriers(carriers) => (statements!("carrier"), texts(carriers)),

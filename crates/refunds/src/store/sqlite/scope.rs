@@ -58,8 +58,11 @@ struct Part<'a> {
     limit: i64,
 }
 
-/// The page's statement, the count's, and the values of the key; `None` for an empty scope.
-fn key_of(scope: &Scope) -> Result<Option<((&'static str, &'static str), String)>, StoreError> {
+/// The page's statement, the count's, and the values of the key.
+type Key = ((&'static str, &'static str), String);
+
+/// How a scope is looked for; `None` for an empty one.
+fn key_of(scope: &Scope) -> Result<Option<Key>, StoreError> {
     let Some(key) = scope.key() else { return Ok(None) };
     let statements = match key {
         ScopeKey::Events([_]) => statements!("event_id", " = $2 ->> 0"),

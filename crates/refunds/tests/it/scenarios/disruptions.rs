@@ -10,7 +10,9 @@ use redress_core::id::{AuditRecordId, DisruptionId, EventId, OrderId};
 use redress_proto::refunds::v1 as pb;
 use redress_proto::refunds::v1::disruption::{Kind, State};
 use redress_proto::refunds::v1::disruption_item::State as ItemState;
-use redress_refunds::app::{Batches, Connections, Previewed, Refunds, preview_disruption};
+use redress_refunds::app::{
+    Batches, Connections, Previewed, Proposal, Refunds, preview_disruption,
+};
 use redress_refunds::domain::attempt::Reason;
 use redress_refunds::domain::audit::{AuditAction, AuditEntry};
 use redress_refunds::domain::disruption::{
@@ -186,7 +188,7 @@ async fn scenario_23_a_preview_shows_what_approving_would_do_and_writes_nothing(
     old.purchase_time = old.payments[0].capture_time;
     orders.push(old);
     let mut by_card_of_ours = booking("G1", vec![seat("t1", "derby")]);
-    by_card_of_ours.payments[0].provider = "giftcard".to_owned();
+    "giftcard".clone_into(&mut by_card_of_ours.payments[0].provider);
     by_card_of_ours.payments[0].tender = pb::payment::Tender::GiftCard.into();
     orders.push(by_card_of_ours);
     for chunk in orders.chunks(500) {
@@ -199,11 +201,11 @@ async fn scenario_23_a_preview_shows_what_approving_would_do_and_writes_nothing(
             ProviderTerms { sends_per_second: Some(25), refund_window: Some(DAY * 180), ..terms() },
         ),
         &stage.shop.tenant,
-        Previewed::New {
+        Previewed::New(Box::new(Proposal {
             scope: Scope::of_event(EventId::new("derby").unwrap()),
             change: Change::Cancelled,
             terms: Terms::default(),
-        },
+        })),
     )
     .await
     .unwrap();
