@@ -211,17 +211,18 @@ impl From<DefaultRemedy> for Remedy {
 
 #[cfg(test)]
 mod tests {
+    use clap::error::ErrorKind;
     use clap::{CommandFactory as _, Parser as _};
 
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn parse(arguments: &[&str]) -> Result<Command, clap::error::ErrorKind> {
+    fn parse(arguments: &[&str]) -> Result<Command, ErrorKind> {
         let words = ["redress"].iter().chain(arguments).chain(&["--tenant", "arena"]);
         Cli::try_parse_from(words).map(|cli| cli.command).map_err(|error| error.kind())
     }
 
-    fn disruption(arguments: &[&str]) -> Result<DisruptionCommand, clap::error::ErrorKind> {
+    fn disruption(arguments: &[&str]) -> Result<DisruptionCommand, ErrorKind> {
         match parse(&[&["disruption"], arguments].concat())? {
             Command::Disruption(command) => Ok(command),
             other => panic!("{other:?}"),
@@ -260,7 +261,6 @@ mod tests {
             DisruptionCommand::Extend(args) => Ok((args.yes, args.expected)),
             other => panic!("{other:?}"),
         };
-        use clap::error::ErrorKind;
         assert_eq!(extend(&[]), Ok((false, None)));
         assert_eq!(extend(&["--yes"]), Ok((true, None)));
         assert_eq!(extend(&["--expected", "12"]), Ok((false, Some(12))));
@@ -274,7 +274,6 @@ mod tests {
             Command::CancelEvent(args) => Ok((args.what.kind, args.what.default)),
             other => panic!("{other:?}"),
         };
-        use clap::error::ErrorKind;
         assert_eq!(what(&[]), Ok((EventKind::Cancelled, None)));
         assert_eq!(what(&["--kind", "postponed"]), Ok((EventKind::Postponed, None)));
         let until = ["--keep-until", "2026-09-01T00:00:00Z"];

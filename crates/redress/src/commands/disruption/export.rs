@@ -191,8 +191,8 @@ mod tests {
 
     use super::*;
 
-    fn money(code: &str, minor_units: i64) -> Option<WireMoney> {
-        Some(WireMoney { currency_code: code.to_owned(), minor_units })
+    fn money(code: &str, minor_units: i64) -> WireMoney {
+        WireMoney { currency_code: code.to_owned(), minor_units }
     }
 
     #[test]
@@ -201,8 +201,8 @@ mod tests {
             order: "orders/A1".to_owned(),
             state: disruption_item::State::Attention.into(),
             refund: "refunds/r1".to_owned(),
-            requested: money("EUR", 5390),
-            issued: money("EUR", 5),
+            requested: Some(money("EUR", 5390)),
+            issued: Some(money("EUR", 5)),
             reason_code: "NO_CONNECTOR".to_owned(),
             next_action: "PAY_BY_OTHER_MEANS".to_owned(),
             remedy: Remedy::Refund.into(),
@@ -212,8 +212,8 @@ mod tests {
                         NO_CONNECTOR,PAY_BY_OTHER_MEANS";
         assert_eq!(record(&item).join(","), expected);
         let yen = DisruptionItem {
-            requested: money("JPY", 500),
-            issued: money("JPY", 0),
+            requested: Some(money("JPY", 500)),
+            issued: Some(money("JPY", 0)),
             remedy: 0,
             ..item
         };
