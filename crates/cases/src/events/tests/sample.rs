@@ -25,6 +25,7 @@ pub(crate) fn item() -> pb::DisruptionItemSettled {
         issued: Some(euros(400)),
         reason_code: "NO_CONNECTOR".to_owned(),
         next_action: "PAY_BY_HAND".to_owned(),
+        kind: "CANCELLED".to_owned(),
     }
 }
 
