@@ -5,6 +5,7 @@
 //! by whoever runs next. Disruptions take turns in a lane, and a lane is fed no further ahead than
 //! its backlog, so that a pause takes hold at once and nobody else's refund waits behind a stadium.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use redress_store::StoreError;
@@ -22,6 +23,9 @@ const BATCH: i64 = 200;
 const GAP: Duration = Duration::from_millis(20);
 /// Armed attempts that a lane without a limit holds at most.
 const BACKLOG: i64 = 1_000;
+/// From so many items set aside in a row on, the fault is most likely in no item: each further one
+/// waits for the pause of a failing store, so that a defect does not hand a stadium to people.
+const MANY_ASIDE: u32 = 10;
 
 /// Runs until `stop`.
 pub(super) async fn run(
@@ -32,7 +36,8 @@ pub(super) async fn run(
     let mut items = workshop.signals.on_items();
     let mut settled = workshop.signals.on_settled();
     let mut streak = Streak::new("refunds.items");
-    let feeder = Feeder { workshop: workshop.clone(), providers, stop: stop.clone() };
+    let aside = AtomicU32::new(0);
+    let feeder = Feeder { workshop: workshop.clone(), providers, aside, stop: stop.clone() };
     while !stop.is_cancelled() {
         let pause = match feeder.step().await {
             Ok(()) => {
@@ -58,6 +63,8 @@ pub(super) async fn run(
 struct Feeder {
     workshop: Workshop,
     providers: Vec<SharedProvider>,
+    /// Items set aside since one was taken on.
+    aside: AtomicU32,
     stop: CancellationToken,
 }
 
@@ -108,7 +115,12 @@ impl Feeder {
         let mut limit = BATCH;
         loop {
             match self.start(work, limit).await {
-                Ok(taken) => return Ok(taken),
+                Ok(taken) => {
+                    if taken > 0 {
+                        self.aside.store(0, Ordering::Relaxed);
+                    }
+                    return Ok(taken);
+                }
                 Err(error) if error.is_transient() => return Err(error),
                 Err(_) if limit > 1 => limit /= 2,
                 Err(error) => return self.set_aside(work, error).await,
@@ -136,13 +148,16 @@ impl Feeder {
         let Some(order) = store.set_aside(work, &**ids, clock.now()).await? else {
             return Ok(0);
         };
-        let cause: &dyn std::error::Error = &cause;
+        let error: &dyn std::error::Error = &cause;
         tracing::error!(
             disruption.name = work.disruption.resource_name(),
             order.name = order.resource_name(),
-            error = cause,
+            error,
             "item cannot be taken on, it goes to a person"
         );
+        if self.aside.fetch_add(1, Ordering::Relaxed) + 1 >= MANY_ASIDE {
+            return Err(cause);
+        }
         Ok(usize::try_from(BATCH).unwrap_or(usize::MAX))
     }
 

@@ -237,6 +237,11 @@ async fn an_item_that_cannot_be_read_goes_to_a_person(fixture: Fixture) {
     let item = fixture.items("d1").await.remove(0);
     assert_eq!((&*item.reason_code, &*item.next_action), ("ITEM_BROKEN", "REFUND_BY_HAND"));
     assert_eq!(fixture.events("orders/A1").await.len(), 1, "somebody hears of it");
+    let running = fixture.disruption("d1").await;
+    let again = fixture.step(&running, DisruptionEvent::Retry, None, &["A1"]).await.unwrap();
+    assert_eq!(again, Advanced::Done(1), "it may have been mended");
+    assert_eq!(fixture.take(9).await, 1);
+    assert_eq!(fixture.states().await, pairs(&states), "it was not");
 }
 
 async fn the_first_item_is_set_aside(fixture: Fixture) {

@@ -206,7 +206,9 @@ pub(super) async fn retry(
     id: &DisruptionId,
     orders: &[OrderId],
 ) -> Result<i64, StoreError> {
-    let retryable = Reason::ALL.into_iter().filter(|reason| reason.is_retryable());
+    let failed = Reason::ALL.into_iter().filter(|reason| reason.is_retryable()).map(Reason::code);
+    // What broke may have been mended.
+    let retryable: Vec<_> = failed.chain([Needs::BROKEN_ITEM.reason_code]).collect();
     let changed = sqlx::query(
         "UPDATE disruption_items SET state = 'PENDING'
          WHERE tenant = $1 AND disruption_id = $2 AND state = 'ATTENTION'
@@ -214,7 +216,7 @@ pub(super) async fn retry(
     )
     .bind(tenant.as_str())
     .bind(id.as_str())
-    .bind(retryable.map(Reason::code).collect::<Vec<_>>())
+    .bind(retryable)
     .bind(orders::texts(orders))
     .execute(conn)
     .await?;
