@@ -126,8 +126,8 @@ async fn all_records_arrive_in_chunks_and_are_counted() {
     let mut seen = Vec::new();
     let report = run(&peer, tenant(), sample(1050), |r| seen.push(r.created)).await.unwrap();
     assert_eq!((report.created, report.total()), (1050, 1050));
-    assert_eq!(*importer.chunks.lock().unwrap(), [200, 200, 200, 200, 200, 50]);
-    assert_eq!(seen, [200, 400, 600, 800, 1000, 1050]);
+    assert_eq!(*importer.chunks.lock().unwrap(), [500, 500, 50]);
+    assert_eq!(seen, [500, 1000, 1050]);
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn no_more_than_four_chunks_are_unanswered() {
     let importer = Importer::new(created);
     importer.may_answer.forget_permits(Semaphore::MAX_PERMITS);
     let peer = serve(&importer).await;
-    let importing = tokio::spawn(async move { run(&peer, tenant(), sample(4000), |_| {}).await });
+    let importing = tokio::spawn(async move { run(&peer, tenant(), sample(10_000), |_| {}).await });
     let received = |count| {
         let received = Arc::clone(&importer.received);
         async move {
@@ -165,7 +165,7 @@ async fn no_more_than_four_chunks_are_unanswered() {
         assert_eq!(importer.received.load(Ordering::SeqCst), 4 + answered);
     }
     importer.may_answer.add_permits(4);
-    assert_eq!(importing.await.unwrap().unwrap().created, 4000);
+    assert_eq!(importing.await.unwrap().unwrap().created, 10_000);
 }
 
 #[tokio::test]
@@ -210,15 +210,15 @@ async fn an_answer_that_does_not_add_up_ends_the_import() {
 #[tokio::test]
 async fn an_error_of_the_server_ends_the_import_with_what_was_done() {
     let importer = Importer::new(|orders| {
-        if orders.iter().any(|order| order.name.contains(".c1")) {
+        if orders.iter().any(|order| order.name.contains(".c3")) {
             return Err(Status::permission_denied("the role agent may not import"));
         }
         created(orders)
     });
     let peer = serve(&importer).await;
     let error = run(&peer, tenant(), sample(5000), |_| {}).await.unwrap_err();
-    assert_eq!(error.report.created, 200);
-    assert_eq!(error.to_string(), "the import ended early, after 200 records");
+    assert_eq!(error.report.created, 500);
+    assert_eq!(error.to_string(), "the import ended early, after 500 records");
     assert_eq!(
         error.cause.to_string(),
         "the server ended the import: the role agent may not import (PermissionDenied)"
