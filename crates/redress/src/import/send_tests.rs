@@ -217,8 +217,8 @@ async fn an_error_of_the_server_ends_the_import_with_what_was_done() {
     });
     let peer = serve(&importer).await;
     let error = run(&peer, tenant(), sample(5000), |_| {}).await.unwrap_err();
-    assert_eq!(error.report.created, 500);
-    assert_eq!(error.to_string(), "the import ended early, after 500 records");
+    assert_eq!(error.report.created, 1000);
+    assert_eq!(error.to_string(), "the import ended early, after 1000 records");
     assert_eq!(
         error.cause.to_string(),
         "the server ended the import: the role agent may not import (PermissionDenied)"
