@@ -18,8 +18,11 @@ use crate::harness::{ARENA, calls, eventually, on_both_databases, orders};
 /// Requests a second that the provider takes, so that there is a middle to do something in.
 const RATE: u32 = 60;
 const LIMIT: Duration = Duration::from_mins(1);
-/// Answers that are lost in a row.
-const CUT: u64 = 40;
+/// Answers that are lost in a row: more than the lane's breaker bears, and few enough that the calls
+/// with which it then tries the provider soon meet the end of them.
+const CUT: u64 = 8;
+/// Refunds that are tried while the provider is away, until the breaker lets through one at a time.
+const REFUSED: u64 = 5;
 
 on_both_databases! {
     refunds_whose_answers_are_cut_are_paid_once,
@@ -41,7 +44,7 @@ async fn refunds_of_a_provider_that_was_away_are_paid_once(backend: Backend) {
     let before = provider.totals().await.refund_requests_total;
     eventually("refunds sent to a provider that is away", LIMIT, async || {
         let refused = provider.totals().await.refund_requests_total - before;
-        if refused >= 10 { Ok(()) } else { Err(format!("{refused} refused")) }
+        if refused >= REFUSED { Ok(()) } else { Err(format!("{refused} refused")) }
     })
     .await;
     provider.set_faults(&json!({ "down": false })).await;
