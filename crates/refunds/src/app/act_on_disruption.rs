@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use redress_api::etag::check_etag;
 use redress_core::caller::Role;
-use redress_core::id::{AuditRecordId, DisruptionId, OrderId};
+use redress_core::id::{AuditRecordId, DisruptionId, OrderId, TenantId};
 use redress_store::StoreError;
 
 use super::request::once;
@@ -65,7 +65,7 @@ async fn act(app: &Refunds, ask: &ActOnDisruption<'_>) -> Result<DisruptionRepor
         audit_of(app, &report.disruption, action(ask.event), (&ask.actor, &ask.roles, &ask.reason));
     let step = Step {
         event: ask.event,
-        expected_items: None,
+        agreed: None,
         orders: &ask.orders,
         audit: &audit,
         record: &|changed| ask.request.record(&report.retried(changed)),
@@ -88,14 +88,17 @@ async fn act(app: &Refunds, ask: &ActOnDisruption<'_>) -> Result<DisruptionRepor
         Ok(Advanced::NotRetryable(order)) => {
             Err(RefundError::NothingToRetry { disruption: ask.id.clone(), order: Some(order) })
         }
-        Ok(Advanced::Unexpected(found)) => {
-            Err(RefundError::TotalsChanged { expected: report.orders_in_scope, found })
-        }
+        // Nothing is agreed to by these steps.
+        Ok(Advanced::Otherwise(found)) => Err(RefundError::TotalsChanged {
+            expected: report.orders_in_scope,
+            found: found.orders,
+        }),
         Err(error) => Err(conflict(&report.disruption, error)),
     }
 }
 
-const fn action(event: DisruptionEvent) -> AuditAction {
+/// What the audit log calls a step.
+pub(super) const fn action(event: DisruptionEvent) -> AuditAction {
     match event {
         DisruptionEvent::Approve => AuditAction::DISRUPTION_APPROVED,
         DisruptionEvent::Extend => AuditAction::DISRUPTION_EXTENDED,
@@ -111,7 +114,7 @@ const fn action(event: DisruptionEvent) -> AuditAction {
 /// The disruption, if its etag is the one that was seen.
 pub(super) async fn find(
     app: &Refunds,
-    tenant: &redress_core::id::TenantId,
+    tenant: &TenantId,
     id: &DisruptionId,
     etag: &str,
 ) -> Result<Disruption, RefundError> {

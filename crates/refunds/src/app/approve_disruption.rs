@@ -1,7 +1,7 @@
 //! Freezes the selection of a disruption, or what has come into its scope since.
 //!
 //! Invariant: what was agreed to is what is paid: number and sums of the frozen items are compared
-//! with the preview's, the number in the write that approves. An approval that is interrupted leaves
+//! with the preview's, and are still those in the write that approves. An approval that is interrupted leaves
 //! everything as it was, and can be repeated. Above what a role may release alone, whoever opened
 //! the disruption is not the one who approves it.
 
@@ -9,17 +9,16 @@ use redress_core::caller::Role;
 use redress_core::id::DisruptionId;
 use redress_core::money::Money;
 
-use super::act_on_disruption::{audit_of, conflict, find, stepped};
+use super::act_on_disruption::{action, audit_of, conflict, find, stepped};
 use super::create_refund::is_above_limit;
 use super::get_disruption::sums;
 use super::orders_in_scope::OrdersInScope;
 use super::request::once;
 use super::{DisruptionReport, Outcome, RefundError, Refunds, Request};
-use crate::domain::audit::AuditAction;
 use crate::domain::disruption::{
-    Disruption, DisruptionEvent, DisruptionState, ItemPlan, plan_item,
+    Disruption, DisruptionEvent, DisruptionState, ItemPlan, ItemState, plan_item,
 };
-use crate::store::{Advanced, ItemTotals, Step};
+use crate::store::{Advanced, ItemTotals, Selection, Step};
 
 /// What the caller asks for.
 #[derive(Debug)]
@@ -61,17 +60,8 @@ async fn approve(
     let mut after = stepped(app, &before, event)?;
 
     let frozen = freeze(app, &before).await?;
-    let found = count(&frozen);
-    if found != ask.expected_orders {
-        return Err(RefundError::TotalsChanged { expected: ask.expected_orders, found });
-    }
-    let requested = sums(&frozen, |total| total.requested);
-    guard_sums(&ask.expected_totals, &requested)?;
-    second_person(app, ask, &before, &requested).await?;
-    if !ask.is_extension {
-        after.approver = Some(ask.actor.clone());
-    }
-
+    let found = selection(&frozen);
+    guard(ask, &found)?;
     let mut totals = frozen;
     if ask.is_extension {
         let ids = std::slice::from_ref(&before.id);
@@ -79,35 +69,33 @@ async fn approve(
             totals.into_iter().map(|held| released(held, &before)).collect();
         totals = app.store.item_totals(&before.tenant, ids).await?;
         totals.extend(added);
+    } else {
+        after.approver = Some(ask.actor.clone());
     }
+    // Of an extension all of it counts: many small ones are not small.
+    second_person(app, ask, &before, &sums(&totals, |total| total.requested)).await?;
+
     let report = DisruptionReport::new(after, &totals);
-    let action = match event {
-        DisruptionEvent::Extend => AuditAction::DISRUPTION_EXTENDED,
-        _ => AuditAction::DISRUPTION_APPROVED,
-    };
-    let mut audit =
-        audit_of(app, &report.disruption, action, (&ask.actor, &ask.roles, &ask.reason));
-    audit.details.insert("orders".to_owned(), found.to_string());
-    for sum in &requested {
+    let by = (ask.actor.as_str(), ask.roles.as_slice(), ask.reason.as_str());
+    let mut audit = audit_of(app, &report.disruption, action(event), by);
+    audit.details.insert("orders".to_owned(), found.orders.to_string());
+    for sum in &found.sums {
         let name = format!("amount_{}", sum.currency.code().to_ascii_lowercase());
         audit.details.insert(name, sum.minor_units.to_string());
     }
-    let step = Step {
-        event,
-        expected_items: Some(ask.expected_orders),
-        orders: &[],
-        audit: &audit,
-        record: &|_| ask.request.record(&report),
-    };
+    let record = |_| ask.request.record(&report);
+    let step = Step { event, agreed: Some(&found), orders: &[], audit: &audit, record: &record };
     match app.store.advance_disruption(&report.disruption, &step, &*app.ids).await {
-        Ok(Advanced::Unexpected(found)) => {
-            Err(RefundError::TotalsChanged { expected: ask.expected_orders, found })
+        // Another approval has frozen it anew in the meantime, and did not come first.
+        Ok(Advanced::Otherwise(now)) => {
+            guard(ask, &now)?;
+            Err(RefundError::Conflict { name: before.id.resource_name() })
         }
         Ok(_) => {
             app.signals.items_released();
             tracing::info!(
                 disruption.name = ask.id.resource_name(),
-                orders.count = found,
+                orders.count = found.orders,
                 "disruption {}",
                 event.participle()
             );
@@ -119,23 +107,27 @@ async fn approve(
 
 /// What is held, as it begins.
 fn released(held: ItemTotals, disruption: &Disruption) -> ItemTotals {
-    use crate::domain::disruption::ItemState;
     let is_offered = disruption.terms.offer_choice() && held.requested > 0;
     let state = if is_offered { ItemState::Offered } else { ItemState::Pending };
     ItemTotals { state, ..held }
 }
 
-/// The sums that were agreed to are those that are there.
-fn guard_sums(expected: &[Money], found: &[Money]) -> Result<(), RefundError> {
-    if expected.is_empty() {
+/// Number and sums that the caller agreed to are those that are there.
+fn guard(ask: &ApproveDisruption<'_>, found: &Selection) -> Result<(), RefundError> {
+    if found.orders != ask.expected_orders {
+        let (expected, found) = (ask.expected_orders, found.orders);
+        return Err(RefundError::TotalsChanged { expected, found });
+    }
+    if ask.expected_totals.is_empty() {
         return Ok(());
     }
     let of = |all: &[Money], currency| {
         let own = all.iter().filter(|sum| sum.currency == currency);
         own.map(|sum| sum.minor_units).sum::<i64>()
     };
-    for sum in expected.iter().chain(found) {
-        let (expected, found) = (of(expected, sum.currency), of(found, sum.currency));
+    for sum in ask.expected_totals.iter().chain(&found.sums) {
+        let expected = of(&ask.expected_totals, sum.currency);
+        let found = of(&found.sums, sum.currency);
         if expected != found {
             let money = |minor_units| Money { currency: sum.currency, minor_units };
             return Err(RefundError::SumChanged { expected: money(expected), found: money(found) });
@@ -204,6 +196,10 @@ async fn plan_all(app: &Refunds, disruption: &Disruption) -> Result<i64, RefundE
         planned += i64::try_from(plans.len()).unwrap_or(i64::MAX);
     }
     Ok(planned)
+}
+
+fn selection(totals: &[ItemTotals]) -> Selection {
+    Selection { orders: count(totals), sums: sums(totals, |total| total.requested) }
 }
 
 fn count(totals: &[ItemTotals]) -> i64 {

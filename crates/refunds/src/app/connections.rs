@@ -29,11 +29,6 @@ impl Connections {
         self.providers.iter().find(|provider| provider.name() == name)
     }
 
-    /// The connected providers' names on payments.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.providers.iter().map(|provider| provider.name())
-    }
-
     /// How long money sent through `used` takes at most, by those of them that are connected;
     /// `None` when none of them is.
     pub fn arrival<'a>(&self, used: impl IntoIterator<Item = &'a str>) -> Option<Duration> {

@@ -63,38 +63,44 @@ pub enum Change {
 }
 
 impl Change {
+    /// Kinds, each with the rule that its refunds' lines name.
+    const NAMES: [(&'static str, &'static str); 5] = [
+        ("CANCELLED", "event-cancelled"),
+        ("POSTPONED", "event-postponed"),
+        ("MOVED", "event-moved"),
+        ("DELAYED", "event-delayed"),
+        ("REPLACED", "event-replaced"),
+    ];
+
+    const fn names(&self) -> (&'static str, &'static str) {
+        Self::NAMES[match self {
+            Self::Cancelled => 0,
+            Self::Postponed { .. } => 1,
+            Self::Moved { .. } => 2,
+            Self::Delayed { .. } => 3,
+            Self::Replaced { .. } => 4,
+        }]
+    }
+
     /// The name in the database and on the wire.
     pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Cancelled => "CANCELLED",
-            Self::Postponed { .. } => "POSTPONED",
-            Self::Moved { .. } => "MOVED",
-            Self::Delayed { .. } => "DELAYED",
-            Self::Replaced { .. } => "REPLACED",
-        }
+        self.names().0
     }
 
     /// The rule that a refund's lines name.
     pub const fn rule(&self) -> &'static str {
-        match self {
-            Self::Cancelled => "event-cancelled",
-            Self::Postponed { .. } => "event-postponed",
-            Self::Moved { .. } => "event-moved",
-            Self::Delayed { .. } => "event-delayed",
-            Self::Replaced { .. } => "event-replaced",
-        }
+        self.names().1
     }
 
-    /// The name of what happened where `rule` decided a refund's line; empty for other rules.
+    /// The kind of this name.
+    pub fn parse_kind(name: &str) -> Option<&'static str> {
+        Self::NAMES.into_iter().map(|(kind, _)| kind).find(|kind| *kind == name)
+    }
+
+    /// The kind behind a refund's line; empty where another rule decided.
     pub fn kind_of_rule(rule: &str) -> &'static str {
-        match rule {
-            "event-cancelled" => "CANCELLED",
-            "event-postponed" => "POSTPONED",
-            "event-moved" => "MOVED",
-            "event-delayed" => "DELAYED",
-            "event-replaced" => "REPLACED",
-            _ => "",
-        }
+        let found = Self::NAMES.into_iter().find(|(_, named)| *named == rule);
+        found.map_or("", |(kind, _)| kind)
     }
 
     /// What is wrong with it in `scope`, at `now`.
@@ -332,6 +338,7 @@ mod tests {
             Change::Replaced { event: EventId::new("gala").unwrap() },
         ] {
             assert_eq!(Change::kind_of_rule(change.rule()), change.kind());
+            assert_eq!(Change::parse_kind(change.kind()), Some(change.kind()));
         }
         assert_eq!(Change::kind_of_rule("early"), "");
     }

@@ -2,12 +2,12 @@
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use prost::Message as _;
+use prost::Message;
 use redress_api::page::Page;
 use redress_api::request_id::RequestKey;
-use redress_api::{ApiError, RequestMeta, Valid, validated};
-use redress_core::caller::Caller;
+use redress_api::{ApiError, Valid, validated};
 use redress_core::id::{DisruptionId, OrderId};
+use redress_proto::Validate;
 use redress_proto::refunds::v1 as pb;
 use redress_proto::refunds::v1::disruption_service_server::DisruptionService;
 use tonic::{Request, Response, Status};
@@ -43,57 +43,82 @@ impl DisruptionGrpc {
     }
 }
 
-const fn no_orders<T>(_: &mut T) -> Vec<String> {
-    Vec::new()
-}
-
 fn encoded(report: &app::DisruptionReport) -> Vec<u8> {
     disruption::to_proto(report).encode_to_vec()
 }
 
-/// What every step of a disruption is asked with.
-struct StepRequest {
+/// A request that moves a disruption on.
+trait StepRequest: Message + Validate + Default {
+    /// What happens.
+    const EVENT: DisruptionEvent;
+    /// The method, as stored with its answer.
+    const METHOD: &'static str;
+
+    /// The id of the request, which is no part of what is asked.
+    fn take_request_id(&mut self) -> String;
+
+    /// What is asked.
+    fn into_asked(self) -> Asked;
+}
+
+/// What every step is asked with.
+struct Asked {
     name: String,
     etag: String,
     reason: String,
+    /// Of a retry: which orders.
     orders: Vec<String>,
 }
 
+macro_rules! step_request {
+    ($message:ident, $event:ident, $method:ident, |$asked:ident| $orders:expr) => {
+        impl StepRequest for pb::$message {
+            const EVENT: DisruptionEvent = DisruptionEvent::$event;
+            const METHOD: &'static str = $method;
+
+            fn take_request_id(&mut self) -> String {
+                std::mem::take(&mut self.request_id)
+            }
+
+            fn into_asked(self) -> Asked {
+                let $asked = self;
+                let orders = $orders;
+                let pb::$message { name, etag, reason, .. } = $asked;
+                Asked { name, etag, reason, orders }
+            }
+        }
+    };
+}
+
+step_request!(StartDisruptionRequest, Start, START_DISRUPTION, |asked| Vec::new());
+step_request!(PauseDisruptionRequest, Pause, PAUSE_DISRUPTION, |asked| Vec::new());
+step_request!(ResumeDisruptionRequest, Resume, RESUME_DISRUPTION, |asked| Vec::new());
+step_request!(AbortDisruptionRequest, Abort, ABORT_DISRUPTION, |asked| Vec::new());
+step_request!(RetryDisruptionRequest, Retry, RETRY_DISRUPTION, |asked| asked.orders.clone());
+
 impl DisruptionGrpc {
-    async fn step(
+    async fn step<M: StepRequest>(
         &self,
-        event: DisruptionEvent,
-        request: StepRequest,
-        key: RequestKey,
-        (caller, meta): (Caller, RequestMeta),
+        request: Request<M>,
     ) -> Result<Response<pb::Disruption>, Status> {
+        let Valid { caller, mut message, meta } = validated(request)?;
+        let request_id = message.take_request_id();
+        let key = RequestKey::new(&caller.tenant, M::METHOD, &request_id, &message);
+        let asked = message.into_asked();
         let ask = app::ActOnDisruption {
-            id: convert::id(DisruptionId::from_resource_name, &request.name, "name")?,
-            event,
-            orders: convert::ids(OrderId::from_resource_name, &request.orders, "orders")?,
+            id: convert::id(DisruptionId::from_resource_name, &asked.name, "name")?,
+            event: M::EVENT,
+            orders: convert::ids(OrderId::from_resource_name, &asked.orders, "orders")?,
             actor: caller.subject,
             roles: caller.roles,
-            reason: request.reason,
-            etag: request.etag,
+            reason: asked.reason,
+            etag: asked.etag,
             traceparent: meta.traceparent,
             request: app::Request { key: &key, encode: encoded },
         };
         let outcome = app::act_on_disruption(&self.app, ask).await.map_err(refuse)?;
         Ok(Response::new(answer(outcome, disruption::to_proto)?))
     }
-}
-
-/// Answers a step: its request is keyed by all of it but the request id.
-macro_rules! step {
-    ($self:ident, $request:ident, $event:ident, $method:ident, $orders:expr) => {{
-        let Valid { caller, mut message, meta } = validated($request)?;
-        let request_id = std::mem::take(&mut message.request_id);
-        let key = RequestKey::new(&caller.tenant, $method, &request_id, &message);
-        let orders = $orders(&mut message);
-        let request =
-            StepRequest { name: message.name, etag: message.etag, reason: message.reason, orders };
-        $self.step(DisruptionEvent::$event, request, key, (caller, meta)).await
-    }};
 }
 
 #[tonic::async_trait]
@@ -181,36 +206,35 @@ impl DisruptionService for DisruptionGrpc {
         &self,
         request: Request<pb::StartDisruptionRequest>,
     ) -> Result<Response<pb::Disruption>, Status> {
-        step!(self, request, Start, START_DISRUPTION, no_orders)
+        self.step(request).await
     }
 
     async fn pause_disruption(
         &self,
         request: Request<pb::PauseDisruptionRequest>,
     ) -> Result<Response<pb::Disruption>, Status> {
-        step!(self, request, Pause, PAUSE_DISRUPTION, no_orders)
+        self.step(request).await
     }
 
     async fn resume_disruption(
         &self,
         request: Request<pb::ResumeDisruptionRequest>,
     ) -> Result<Response<pb::Disruption>, Status> {
-        step!(self, request, Resume, RESUME_DISRUPTION, no_orders)
+        self.step(request).await
     }
 
     async fn abort_disruption(
         &self,
         request: Request<pb::AbortDisruptionRequest>,
     ) -> Result<Response<pb::Disruption>, Status> {
-        step!(self, request, Abort, ABORT_DISRUPTION, no_orders)
+        self.step(request).await
     }
 
     async fn retry_disruption(
         &self,
         request: Request<pb::RetryDisruptionRequest>,
     ) -> Result<Response<pb::Disruption>, Status> {
-        let listed = |message: &mut pb::RetryDisruptionRequest| std::mem::take(&mut message.orders);
-        step!(self, request, Retry, RETRY_DISRUPTION, listed)
+        self.step(request).await
     }
 
     async fn choose_remedy(

@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use redress_core::clock::Timestamp;
 use redress_core::id::{DisruptionId, IdSource, OrderId, TenantId};
-use redress_core::money::Currency;
+use redress_core::money::{Currency, Money};
 use redress_store::StoreError;
 
 use super::{ItemTerms, Listed, Page, RequestRecord};
@@ -216,12 +216,22 @@ pub struct ItemTotals {
     pub issued: i64,
 }
 
+/// What is to be paid, as one agrees to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// How many orders.
+    pub orders: i64,
+    /// The sums, one for each currency, sorted by it.
+    pub sums: Vec<Money>,
+}
+
 /// How a disruption moves on, and what that does to its items.
 pub struct Step<'a> {
     /// What happens.
     pub event: DisruptionEvent,
-    /// For `Approve` how many items must be frozen, for `Extend` how many must be held.
-    pub expected_items: Option<i64>,
+    /// What was agreed to: for `Approve` of what is frozen, for `Extend` of what is held. `None` for
+    /// other events.
+    pub agreed: Option<&'a Selection>,
     /// For `Retry` the orders, or all when empty.
     pub orders: &'a [OrderId],
     /// What the audit log says.
@@ -235,8 +245,8 @@ pub struct Step<'a> {
 pub enum Advanced {
     /// It is done; so many items changed.
     Done(i64),
-    /// So many items are there, and not what was expected; nothing changed.
-    Unexpected(i64),
+    /// This is there, and not what was agreed to; nothing changed.
+    Otherwise(Selection),
     /// There is nothing to try again; nothing changed.
     NothingToRetry,
     /// The item of this order cannot be tried again; nothing changed.

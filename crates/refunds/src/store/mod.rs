@@ -39,7 +39,8 @@ use crate::domain::refund::Refund;
 use crate::domain::settle::AttemptFinding;
 
 pub use disruptions::{
-    Advanced, DisruptionFilter, DisruptionStore, ItemFilter, ItemRecord, ItemTotals, Step, Work,
+    Advanced, DisruptionFilter, DisruptionStore, ItemFilter, ItemRecord, ItemTotals, Selection,
+    Step, Work,
 };
 pub use lanes::{Again, FundsLook, LaneState, LaneStore, Slot, Taken};
 pub use ledger::{AuditFilter, CHAIN_BATCH, CHAIN_LEASE, ChainPage, LedgerStore, Slice};

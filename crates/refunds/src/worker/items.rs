@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use redress_store::StoreError;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Workshop;
@@ -19,8 +19,10 @@ use crate::store::Work;
 
 /// Items that become refunds in one transaction.
 const BATCH: i64 = 200;
-/// How often at most lanes are fed, and done disruptions looked for, while attempts settle.
-const GAP: Duration = Duration::from_millis(20);
+/// How long attempts that settle gather before lanes with more items are fed again.
+const FEED_GAP: Duration = Duration::from_millis(20);
+/// How often at most it is looked whether disruptions are done while attempts settle.
+const COMPLETION_GAP: Duration = Duration::from_millis(200);
 /// Armed attempts that a lane without a limit holds at most.
 const BACKLOG: i64 = 1_000;
 /// From so many items set aside in a row on, the fault is most likely in no item: each further one
@@ -38,23 +40,34 @@ pub(super) async fn run(
     let mut streak = Streak::new("refunds.items");
     let aside = AtomicU32::new(0);
     let feeder = Feeder { workshop: workshop.clone(), providers, aside, stop: stop.clone() };
+    let mut looked = Instant::now();
+    // Attempts that settle call for more items and may end a disruption, and for nothing else.
+    let mut only_settled = false;
     while !stop.is_cancelled() {
-        let pause = match feeder.step().await {
-            Ok(()) => {
-                streak.ended();
-                None
-            }
-            Err(error) => Some(streak.failed(&error)),
+        let looks_for_done = !only_settled || looked.elapsed() >= COMPLETION_GAP;
+        if looks_for_done {
+            looked = Instant::now();
+        }
+        let (pause, gap) = match feeder.step(only_settled, looks_for_done).await {
+            Ok(true) => (None, FEED_GAP),
+            Ok(false) => (None, COMPLETION_GAP),
+            Err(error) => (Some(streak.failed(&error)), COMPLETION_GAP),
         };
+        if pause.is_none() {
+            streak.ended();
+        }
+        // What ended in the last moment is looked for soon, though nothing more settles.
+        let rest = if looks_for_done { workshop.settings.poll } else { COMPLETION_GAP };
+        only_settled = false;
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             // While the store fails, no signal is worth another try.
-            () = sleep(pause.unwrap_or(workshop.settings.poll)) => {}
+            () = sleep(pause.unwrap_or(rest)) => {}
             _signal = items.changed(), if pause.is_none() => {}
             _signal = settled.changed(), if pause.is_none() => {
                 // More attempts settle in a moment; a started disruption does not wait for them.
-                let _waited = timeout(GAP, items.changed()).await;
+                only_settled = timeout(gap, items.changed()).await.is_err();
             }
         }
     }
@@ -69,57 +82,60 @@ struct Feeder {
 }
 
 impl Feeder {
-    /// Does everything that there is to do now.
-    async fn step(&self) -> Result<(), StoreError> {
+    /// Does what there is to do now; returns whether items waited for a lane.
+    async fn step(&self, only_settled: bool, looks_for_done: bool) -> Result<bool, StoreError> {
         let Workshop { store, clock, ids, .. } = &self.workshop;
-        while store.lapse_choices(BATCH, &**ids, clock.now()).await? > 0 {
-            if self.stop.is_cancelled() {
-                return Ok(());
+        if !only_settled {
+            self.tidy_up().await?;
+        }
+        let waited = self.feed().await?;
+        if looks_for_done {
+            let done = store.complete_disruptions(&**ids, clock.now()).await?;
+            if done > 0 {
+                tracing::info!(disruptions.completed = done, "disruptions are completed");
             }
         }
-        while store.abort_items(BATCH).await? > 0 {
-            if self.stop.is_cancelled() {
-                return Ok(());
-            }
-        }
-        self.feed().await?;
-        let completed = store.complete_disruptions(&**ids, clock.now()).await?;
-        if completed > 0 {
-            tracing::info!(disruptions.completed = completed, "disruptions are completed");
-        }
+        Ok(waited)
+    }
+
+    /// Decides for who stayed silent, and leaves alone what was called off.
+    async fn tidy_up(&self) -> Result<(), StoreError> {
+        let Workshop { store, clock, ids, .. } = &self.workshop;
+        while !self.stop.is_cancelled()
+            && store.lapse_choices(BATCH, &**ids, clock.now()).await? > 0
+        {}
+        while !self.stop.is_cancelled() && store.abort_items(BATCH).await? > 0 {}
         Ok(())
     }
 
-    /// Feeds every lane as far as it has room, one batch of each disruption in turn.
-    async fn feed(&self) -> Result<(), StoreError> {
+    /// Feeds every lane as far as it has room, one batch of each disruption in turn; returns whether
+    /// there was anything to feed.
+    async fn feed(&self) -> Result<bool, StoreError> {
         let mut turns = self.workshop.store.work().await?;
+        let waited = !turns.is_empty();
         while !turns.is_empty() && !self.stop.is_cancelled() {
             let mut going_on = Vec::with_capacity(turns.len());
             for work in turns {
-                let taken = self.take(&work).await?;
-                if taken > 0 {
-                    self.workshop.signals.attempts_armed();
-                }
-                if taken >= usize::try_from(BATCH).unwrap_or(usize::MAX) {
+                if self.take(&work).await? {
                     going_on.push(work);
                 }
             }
             turns = going_on;
         }
-        Ok(())
+        Ok(waited)
     }
 
-    /// Takes a batch on. One that cannot be written is cornered by halving, and the item that spoils
-    /// it goes to a person.
-    async fn take(&self, work: &Work) -> Result<usize, StoreError> {
+    /// Takes a batch on; returns whether there may be more, and room for it. A batch that cannot be
+    /// written is cornered by halving, and the item that spoils it goes to a person.
+    async fn take(&self, work: &Work) -> Result<bool, StoreError> {
         let mut limit = BATCH;
         loop {
             match self.start(work, limit).await {
+                Ok(0) => return Ok(false),
                 Ok(taken) => {
-                    if taken > 0 {
-                        self.aside.store(0, Ordering::Relaxed);
-                    }
-                    return Ok(taken);
+                    self.aside.store(0, Ordering::Relaxed);
+                    self.workshop.signals.attempts_armed();
+                    return Ok(i64::try_from(taken).is_ok_and(|taken| taken >= limit));
                 }
                 Err(error) if error.is_transient() => return Err(error),
                 Err(_) if limit > 1 => limit /= 2,
@@ -143,10 +159,11 @@ impl Feeder {
         }
     }
 
-    async fn set_aside(&self, work: &Work, cause: StoreError) -> Result<usize, StoreError> {
+    /// Hands the next item to a person; returns whether there was one.
+    async fn set_aside(&self, work: &Work, cause: StoreError) -> Result<bool, StoreError> {
         let Workshop { store, clock, ids, .. } = &self.workshop;
         let Some(order) = store.set_aside(work, &**ids, clock.now()).await? else {
-            return Ok(0);
+            return Ok(false);
         };
         let error: &dyn std::error::Error = &cause;
         tracing::error!(
@@ -158,7 +175,7 @@ impl Feeder {
         if self.aside.fetch_add(1, Ordering::Relaxed) + 1 >= MANY_ASIDE {
             return Err(cause);
         }
-        Ok(usize::try_from(BATCH).unwrap_or(usize::MAX))
+        Ok(true)
     }
 
     /// How many armed attempts the lane may hold.

@@ -10,7 +10,7 @@ use redress_core::id::{
     AuditRecordId, CustomerId, DisruptionId, EventId, Ids, OrderId, PaymentId, PolicyId, QuoteId,
     RefundId, TenantId,
 };
-use redress_core::money::Currency;
+use redress_core::money::{Currency, Money};
 use redress_policy::{Citation, LineKind};
 use redress_refunds::domain::attempt::{Attempt, AttemptState, Reason};
 use redress_refunds::domain::audit::{AuditAction, AuditEntry};
@@ -25,7 +25,7 @@ use redress_refunds::domain::quote::Quote;
 use redress_refunds::domain::refund::{Refund, RefundTerms};
 use redress_refunds::store::{
     self, Advanced, CreateOutcome, ImportOutcome, ImportedOrder, NewRefund, Offer, RequestRecord,
-    SharedStore, Step,
+    Selection, SharedStore, Step,
 };
 use redress_store::{Database, DatabaseSettings, migrate};
 use redress_testkit::clock::START;
@@ -313,9 +313,14 @@ impl Shop {
         let state = disruption.state.next(event).unwrap();
         let next = Disruption { state, version: disruption.version + 1, ..disruption.clone() };
         let audit = self.audit_of(&next);
+        let euros = "EUR".parse().unwrap();
+        let agreed = items.map(|orders| Selection {
+            orders,
+            sums: vec![Money { currency: euros, minor_units: 1_250 * orders }],
+        });
         let step = Step {
             event,
-            expected_items: items,
+            agreed: agreed.as_ref(),
             orders: &[],
             audit: &audit,
             record: &|_| record.clone(),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Change, ItemState, Scope, StoredValue, Terms};
 use crate::domain::attempt::Reason;
-use crate::domain::order::{Order, OrderState, Tender};
+use crate::domain::order::{Order, OrderLine, OrderState, Tender};
 use crate::domain::price::{Price, Routing, price_lines_of_disruption};
 
 /// Why nothing is due on an order.
@@ -143,7 +143,7 @@ fn by_person(mut price: Price, order: &Order, rule: StoredValue) -> Price {
     price
 }
 
-fn why_nothing(order: &Order, covered: &[&crate::domain::order::OrderLine]) -> NothingDue {
+fn why_nothing(order: &Order, covered: &[&OrderLine]) -> NothingDue {
     if order.state == OrderState::Cancelled {
         NothingDue::OrderCancelled
     } else if covered.iter().any(|line| line.committed > 0) {

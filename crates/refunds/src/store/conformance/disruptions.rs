@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use redress_core::caller::Role;
 use redress_core::id::{AuditRecordId, DisruptionId, EventId, OrderId, TenantId};
+use redress_core::money::Money;
 use redress_store::{StoreError, idempotency};
 
 use super::{
@@ -18,7 +19,7 @@ use crate::domain::disruption::{
 use crate::domain::fact::Fact;
 use crate::domain::order::Order;
 use crate::domain::price::tests::Routes;
-use crate::store::{Advanced, DisruptionFilter, ItemFilter, Page, Step};
+use crate::store::{Advanced, DisruptionFilter, ItemFilter, Page, Selection, Step};
 
 redress_testkit::conformance! {
     open = open_fixture;
@@ -109,7 +110,12 @@ impl Fixture {
         let audit = step_audit(&after, &self.ids.next_id());
         let orders: Vec<OrderId> = orders.iter().map(|id| OrderId::new(*id).unwrap()).collect();
         let record = |_| request.clone();
-        let step = Step { event, expected_items, orders: &orders, audit: &audit, record: &record };
+        let agreed = match expected_items {
+            Some(orders) => Some(Selection { orders, sums: self.sums(before).await }),
+            None => None,
+        };
+        let agreed = agreed.as_ref();
+        let step = Step { event, agreed, orders: &orders, audit: &audit, record: &record };
         super::patiently(|| self.store.advance_disruption(&after, &step, &*self.ids)).await
     }
 
@@ -123,6 +129,19 @@ impl Fixture {
         let advanced = self.step(before, event, expected, &[]).await?;
         assert!(matches!(advanced, Advanced::Done(_)), "{advanced:?}");
         Ok(moved(before, event))
+    }
+
+    /// The sums of what is frozen of a draft, or else of what is held.
+    async fn sums(&self, disruption: &Disruption) -> Vec<Money> {
+        let (tenant, id) = (&disruption.tenant, &disruption.id);
+        let totals = if disruption.state == DisruptionState::Draft {
+            self.store.item_totals(tenant, std::slice::from_ref(id)).await.unwrap()
+        } else {
+            self.store.held_totals(tenant, id).await.unwrap()
+        };
+        let sum: i64 = totals.iter().map(|total| total.requested).sum();
+        let currency = super::euro();
+        if totals.is_empty() { Vec::new() } else { vec![Money { currency, minor_units: sum }] }
     }
 
     /// Opens a disruption, freezes the plans and starts it.
@@ -240,7 +259,7 @@ async fn what_is_frozen_after_the_approval_is_held(fixture: Fixture) {
         [(1, 5390)]
     );
     let wrong = fixture.step(&approved, DisruptionEvent::Extend, Some(2), &[]).await.unwrap();
-    assert_eq!(wrong, Advanced::Unexpected(1));
+    assert!(matches!(wrong, Advanced::Otherwise(Selection { orders: 1, .. })), "{wrong:?}");
     let extended = fixture.advance(&approved, DisruptionEvent::Extend, Some(1)).await.unwrap();
     assert_eq!(fixture.totals("d1").await, [(ItemState::Pending, 1, 5390, 0)]);
     // Who is in is not planned again.
@@ -256,8 +275,23 @@ async fn an_approval_must_name_the_number_of_items(fixture: Fixture) {
     fixture.store.freeze_items(&draft, &["A1", "A2"].map(|id| plan(&order(id)))).await.unwrap();
     for wrong in [0, 1, 3] {
         let refused = fixture.step(&draft, DisruptionEvent::Approve, Some(wrong), &[]).await;
-        assert_eq!(refused.unwrap(), Advanced::Unexpected(2));
+        let sums = fixture.sums(&draft).await;
+        assert_eq!(refused.unwrap(), Advanced::Otherwise(Selection { orders: 2, sums }));
     }
+    // The number alone is not enough.
+    let after = moved(&draft, DisruptionEvent::Approve);
+    let audit = step_audit(&after, "au-sums");
+    let record = |_| request("sums");
+    let less = vec![Money { currency: super::euro(), minor_units: 2 * 5390 - 1 }];
+    let step = Step {
+        event: DisruptionEvent::Approve,
+        agreed: Some(&Selection { orders: 2, sums: less }),
+        orders: &[],
+        audit: &audit,
+        record: &record,
+    };
+    let refused = fixture.store.advance_disruption(&after, &step, &*fixture.ids).await.unwrap();
+    assert!(matches!(refused, Advanced::Otherwise(_)), "{refused:?}");
     assert_eq!(fixture.disruption("d1").await, draft);
     assert_eq!(fixture.events("disruptions/d1").await.len(), 1);
     fixture.advance(&draft, DisruptionEvent::Approve, Some(2)).await.unwrap();
@@ -286,8 +320,7 @@ async fn an_event_that_is_not_allowed_moves_nothing(fixture: Fixture) {
     for event in [DisruptionEvent::Start, DisruptionEvent::Approve, DisruptionEvent::Complete] {
         let audit = step_audit(&running, "au1");
         let record = |_| request("skip");
-        let step =
-            Step { event, expected_items: None, orders: &[], audit: &audit, record: &record };
+        let step = Step { event, agreed: None, orders: &[], audit: &audit, record: &record };
         let refused = fixture.store.advance_disruption(&running, &step, &*fixture.ids).await;
         assert!(matches!(refused, Err(StoreError::VersionMismatch)), "{refused:?}");
     }

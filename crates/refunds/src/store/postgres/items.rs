@@ -6,8 +6,8 @@ use redress_store::{PostgresDatabase, StoreError};
 use sqlx::PgConnection;
 
 use super::super::changes::Changes;
-use super::super::rows::{ItemFactRow, ItemRow, ItemTotalsRow, encode};
-use super::super::{ItemFilter, ItemRecord, ItemTotals, Listed, Page};
+use super::super::rows::{ItemFactRow, ItemRow, ItemTotalsRow, encode, selection_from};
+use super::super::{ItemFilter, ItemRecord, ItemTotals, Listed, Page, Selection};
 use super::{disruptions, orders, write};
 use crate::domain::attempt::Reason;
 use crate::domain::disruption::{
@@ -97,23 +97,24 @@ pub(super) async fn list(
     Ok(super::listed(rows.collect::<Result<_, _>>()?, page, total))
 }
 
-/// How many items are held, or are not.
-pub(super) async fn count(
+/// What the items that are held, or are not, come to.
+pub(super) async fn selection(
     conn: &mut PgConnection,
     tenant: &TenantId,
     id: &DisruptionId,
     is_held: bool,
-) -> Result<i64, StoreError> {
-    let count = sqlx::query_scalar(
-        "SELECT count(*) FROM disruption_items
-         WHERE tenant = $1 AND disruption_id = $2 AND (state = 'HELD') = $3",
+) -> Result<Selection, StoreError> {
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT currency, count(*), sum(requested)::bigint FROM disruption_items
+         WHERE tenant = $1 AND disruption_id = $2 AND (state = 'HELD') = $3
+         GROUP BY currency",
     )
     .bind(tenant.as_str())
     .bind(id.as_str())
     .bind(is_held)
-    .fetch_one(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(count)
+    selection_from(rows, id)
 }
 
 pub(super) async fn discard(

@@ -9,10 +9,10 @@ use redress_core::money::Money;
 use redress_store::StoreError;
 
 use super::super::changes::PendingItem;
-use super::super::{ItemTotals, Work};
+use super::super::{ItemTotals, Selection, Work};
 use super::{decode, encode, read};
 use crate::domain::disruption::{
-    Disruption, DisruptionState, Item, ItemPlan, ItemState, Remedy, Scope,
+    Change, Disruption, DisruptionState, Item, ItemPlan, ItemState, Remedy, Scope,
 };
 use crate::domain::fact::{AtRest, Needs};
 use crate::domain::refund::DisruptionRef;
@@ -102,9 +102,7 @@ impl ItemRow {
 }
 
 fn change_from(kind: &str, key: &str) -> Result<&'static str, StoreError> {
-    let known = ["CANCELLED", "POSTPONED", "MOVED", "DELAYED", "REPLACED"];
-    let found = known.into_iter().find(|known| *known == kind);
-    read(found, "disruptions", "kind", key)
+    read(Change::parse_kind(kind), "disruptions", "kind", key)
 }
 
 fn refund_id(id: Option<String>, key: &str) -> Result<Option<RefundId>, StoreError> {
@@ -210,6 +208,21 @@ impl WorkRow {
             lane: self.lane,
         })
     }
+}
+
+/// What was counted and summed by currency.
+pub(in crate::store) fn selection_from(
+    rows: Vec<(String, i64, i64)>,
+    id: &DisruptionId,
+) -> Result<Selection, StoreError> {
+    let mut selection = Selection { orders: 0, sums: Vec::with_capacity(rows.len()) };
+    for (code, orders, minor_units) in rows {
+        let currency = read(code.parse().ok(), ITEMS, "currency", id.as_str())?;
+        selection.orders += orders;
+        selection.sums.push(Money { currency, minor_units });
+    }
+    selection.sums.sort_unstable_by_key(|sum| sum.currency);
+    Ok(selection)
 }
 
 #[derive(sqlx::FromRow)]

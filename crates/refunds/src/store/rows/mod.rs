@@ -19,6 +19,7 @@ use crate::domain::quote::Quote;
 
 pub(super) use disruptions::{
     DisruptionRow, ItemFactRow, ItemRow, ItemTotalsRow, PendingItemRow, WorkRow, scope_digest,
+    selection_from,
 };
 pub(super) use lanes::{ArmedRow, FundsRow, LaneRow, lane_states};
 pub(super) use ledger::{

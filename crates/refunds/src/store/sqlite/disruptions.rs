@@ -162,14 +162,14 @@ pub(super) async fn advance(
     let changed = match step.event {
         DisruptionEvent::Approve | DisruptionEvent::Extend => {
             let is_extension = step.event == DisruptionEvent::Extend;
-            let found = items::count(&mut tx, tenant, id, is_extension).await?;
-            if step.expected_items.is_some_and(|expected| expected != found) {
-                return Ok(Advanced::Unexpected(found));
+            let found = items::selection(&mut tx, tenant, id, is_extension).await?;
+            if step.agreed.is_some_and(|agreed| *agreed != found) {
+                return Ok(Advanced::Otherwise(found));
             }
             if is_extension {
                 items::release(&mut tx, disruption).await?;
             }
-            found
+            found.orders
         }
         DisruptionEvent::Retry => {
             let changed = items::retry(&mut tx, tenant, id, step.orders).await?;

@@ -341,7 +341,7 @@ async fn add_broken_item(stage: &Stage, name: &str, order: &str) {
     };
     let step = Step {
         event: DisruptionEvent::Extend,
-        expected_items: Some(1),
+        agreed: None,
         orders: &[],
         audit: &audit,
         record: &record,
