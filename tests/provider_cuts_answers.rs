@@ -17,7 +17,7 @@ use crate::harness::{ARENA, calls, eventually, on_both_databases, orders};
 
 /// Requests a second that the provider takes, so that there is a middle to do something in.
 const RATE: u32 = 60;
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_mins(3);
 /// Answers that are lost in a row: more than the lane's breaker bears, and few enough that the calls
 /// with which it then tries the provider soon meet the end of them.
 const CUT: u64 = 8;

@@ -44,17 +44,18 @@ pub trait LaneStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(Lane, Lane), StoreError>;
 
-    /// What is armed by currency, of that the next `count` attempts, and which currencies wait for
-    /// funds: for one process at a time, when it is time to look at the balance. `None` when it is
-    /// not, when nothing is armed, or when another process has the turn, which it keeps until
-    /// `until`.
+    /// Takes the turn to look at the balance, when it is time to; returns which currencies wait for
+    /// funds. `None` when it is not, when nothing is armed, or when another process has the turn,
+    /// which it keeps until `until`.
     async fn take_funds_turn(
         &self,
         provider: &str,
-        count: i64,
         now: Timestamp,
         until: Timestamp,
-    ) -> Result<Option<FundsLook>, StoreError>;
+    ) -> Result<Option<Vec<FundsWait>>, StoreError>;
+
+    /// What is armed, by currency, and of that the `next` attempts of each.
+    async fn armed_sums(&self, provider: &str, next: i64) -> Result<Vec<ArmedSum>, StoreError>;
 
     /// Records which currencies of a lane wait for funds, and when to look again. Others go on.
     async fn put_funds(
@@ -107,15 +108,6 @@ pub struct Slot {
     pub at: Timestamp,
     /// By this process's own.
     pub opens: Instant,
-}
-
-/// What a look at the balance is compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FundsLook {
-    /// What is armed, by currency.
-    pub armed: Vec<ArmedSum>,
-    /// Who waits now.
-    pub waiting: Vec<FundsWait>,
 }
 
 /// A lane as it stands.

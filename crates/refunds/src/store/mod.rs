@@ -42,7 +42,7 @@ pub use disruptions::{
     Advanced, DisruptionFilter, DisruptionStore, ItemFilter, ItemRecord, ItemTotals, Selection,
     Step, Work,
 };
-pub use lanes::{Again, FundsLook, LaneState, LaneStore, Slot, Taken};
+pub use lanes::{Again, LaneState, LaneStore, Slot, Taken};
 pub use ledger::{AuditFilter, CHAIN_BATCH, CHAIN_LEASE, ChainPage, LedgerStore, Slice};
 pub use types::{
     ActOutcome, AmbiguousRefund, AppliedPolicy, AuditOf, Claim, CreateOutcome, Decision,

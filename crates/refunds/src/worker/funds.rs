@@ -1,7 +1,9 @@
 //! Compares a provider's balance with what its lane is about to send.
 //!
 //! Invariant: one process at a time asks, within the provider's read budget, and only while
-//! something is armed; a question that failed changes nothing.
+//! something is armed; a question that failed changes nothing. What the balance is compared with is
+//! read after it, so that a lane that pays while the provider answers is not taken for one without
+//! funds.
 
 use std::error::Error;
 use std::time::Duration;
@@ -50,7 +52,7 @@ async fn look(
     let next = terms.sends_per_second.map_or(NEXT, |limit| limit.saturating_mul(gap).min(NEXT));
     // Whoever has the turn may take as long as one call before another one asks.
     let until = now.plus(terms.timeout.max(FUNDS_GAP));
-    let Some(look) = store.take_funds_turn(provider.name(), next.into(), now, until).await? else {
+    let Some(waiting) = store.take_funds_turn(provider.name(), now, until).await? else {
         return Ok(());
     };
     let balance = match provider.balance().await {
@@ -65,11 +67,13 @@ async fn look(
             return Ok(());
         }
     };
+    // After the balance, so that what was paid out of it meanwhile is armed no more.
+    let armed = store.armed_sums(provider.name(), next.into()).await?;
     let now = workshop.clock.now();
-    let waits = who_waits(&look.armed, &balance, &look.waiting, now);
-    store.put_funds(provider.name(), &waits, next_check(&look.armed, &waits, now)).await?;
-    note_changes(provider.name(), &look.waiting, &waits, now);
-    if waits.len() < look.waiting.len() {
+    let waits = who_waits(&armed, &balance, &waiting, now);
+    store.put_funds(provider.name(), &waits, next_check(&armed, &waits, now)).await?;
+    note_changes(provider.name(), &waiting, &waits, now);
+    if waits.len() < waiting.len() {
         workshop.signals.attempts_armed();
     }
     Ok(())

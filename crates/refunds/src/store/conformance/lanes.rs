@@ -13,7 +13,7 @@ use crate::domain::lane::{ArmedSum, Breaker, FundsWait, HORIZON, Lane, LaneNews,
 use crate::domain::order::Order;
 use crate::domain::price::Price;
 use crate::domain::settle::Finding;
-use crate::store::{Again, Claim, FundsLook, Taken};
+use crate::store::{Again, Claim, Taken};
 
 redress_testkit::conformance! {
     open = open_fixture;
@@ -28,6 +28,7 @@ redress_testkit::conformance! {
     another_lane_is_not_touched,
     a_currency_that_waits_for_funds_holds_up_no_other,
     one_process_at_a_time_looks_at_the_balance,
+    what_is_armed_is_summed_by_currency,
     want_of_funds_waits_until_the_balance_is_looked_at,
     lanes_are_shown_as_they_stand,
 }
@@ -58,9 +59,9 @@ impl Fixture {
         self.store.tell_lane(STRIPE, news, now).await.unwrap().1
     }
 
-    async fn turn(&self, now: Timestamp) -> Option<FundsLook> {
+    async fn turn(&self, now: Timestamp) -> Option<Vec<FundsWait>> {
         let until = now.plus(Duration::from_secs(20));
-        self.store.take_funds_turn(STRIPE, 2, now, until).await.unwrap()
+        self.store.take_funds_turn(STRIPE, now, until).await.unwrap()
     }
 }
 
@@ -234,21 +235,27 @@ async fn a_currency_that_waits_for_funds_holds_up_no_other(fixture: Fixture) {
 async fn one_process_at_a_time_looks_at_the_balance(fixture: Fixture) {
     assert_eq!(fixture.turn(at(0)).await, None, "nothing is armed");
     two_currencies(&fixture).await;
-    let sum = |code, armed, next| ArmedSum { currency: currency(code), armed, next };
-    let armed = vec![sum("EUR", 180, 150), sum("USD", 70, 70)];
-    let look = FundsLook { armed: armed.clone(), waiting: vec![] };
     let turns = join_all([fixture.turn(at(1)), fixture.turn(at(1))]).await;
-    assert_eq!(turns.iter().flatten().collect::<Vec<_>>(), [&look]);
+    assert_eq!(turns.into_iter().flatten().collect::<Vec<_>>(), [vec![]]);
     assert_eq!(fixture.turn(at(20)).await, None, "whoever has the turn may take its time");
     let waits = [wait("EUR", 180, Some(10), 1), wait("USD", 70, Some(0), 1)];
     fixture.store.put_funds(STRIPE, &waits, at(25)).await.unwrap();
     assert_eq!(fixture.turn(at(24)).await, None);
-    let look = FundsLook { armed, waiting: waits.to_vec() };
-    assert_eq!(fixture.turn(at(25)).await, Some(look.clone()));
+    assert_eq!(fixture.turn(at(25)).await, Some(waits.to_vec()));
     let fewer = [FundsWait { since: at(40), ..wait("USD", 75, Some(3), 2) }];
     fixture.store.put_funds(STRIPE, &fewer, at(45)).await.unwrap();
-    let waiting = fixture.turn(at(45)).await.unwrap().waiting;
+    let waiting = fixture.turn(at(45)).await.unwrap();
     assert_eq!(waiting, [wait("USD", 75, Some(3), 2)], "it waits since it began to");
+}
+
+async fn what_is_armed_is_summed_by_currency(fixture: Fixture) {
+    assert_eq!(fixture.store.armed_sums(STRIPE, 2).await.unwrap(), []);
+    two_currencies(&fixture).await;
+    let sum = |code, armed, next| ArmedSum { currency: currency(code), armed, next };
+    let armed = fixture.store.armed_sums(STRIPE, 2).await.unwrap();
+    assert_eq!(armed, [sum("EUR", 180, 150), sum("USD", 70, 70)]);
+    assert_eq!(fixture.claim("w1", 9, at(1), None).await.attempts.len(), 4);
+    assert_eq!(fixture.store.armed_sums(STRIPE, 2).await.unwrap(), [], "they are on their way");
 }
 
 async fn want_of_funds_waits_until_the_balance_is_looked_at(fixture: Fixture) {
@@ -258,8 +265,7 @@ async fn want_of_funds_waits_until_the_balance_is_looked_at(fixture: Fixture) {
         fixture.store.await_funds(STRIPE, currency("EUR"), needed, at(1)).await.unwrap();
     }
     assert_eq!(fixture.claim("w1", 9, at(1), None).await.attempts.len(), 1, "only the dollars");
-    let look = fixture.turn(at(1)).await.unwrap();
-    assert_eq!(look.waiting, [wait("EUR", 100, None, 0)]);
+    assert_eq!(fixture.turn(at(1)).await.unwrap(), [wait("EUR", 100, None, 0)]);
 }
 
 async fn lanes_are_shown_as_they_stand(fixture: Fixture) {

@@ -9,10 +9,10 @@ use sqlx::SqliteConnection;
 use tokio::time::Instant;
 
 use super::super::Claim;
-use super::super::lanes::{Allowance, DatabaseClock, FundsLook, LaneState, LaneStore, Slot, Taken};
+use super::super::lanes::{Allowance, DatabaseClock, LaneState, LaneStore, Slot, Taken};
 use super::super::rows::{ArmedRow, FundsRow, LaneRow, encode_rows, lane_states};
 use super::{SqliteStore, attempts};
-use crate::domain::lane::{FundsWait, Lane, LaneNews, RestReason, SlotLog};
+use crate::domain::lane::{ArmedSum, FundsWait, Lane, LaneNews, RestReason, SlotLog};
 
 #[async_trait]
 impl LaneStore for SqliteStore {
@@ -69,31 +69,15 @@ impl LaneStore for SqliteStore {
     async fn take_funds_turn(
         &self,
         provider: &str,
-        count: i64,
         now: Timestamp,
         until: Timestamp,
-    ) -> Result<Option<FundsLook>, StoreError> {
+    ) -> Result<Option<Vec<FundsWait>>, StoreError> {
         let mut tx = self.database.begin().await?;
-        let rows: Vec<ArmedRow> = sqlx::query_as(
-            "SELECT currency, sum(amount) AS armed,
-                    coalesce(sum(amount) FILTER (WHERE place <= $2), 0) AS next
-             FROM (SELECT currency, amount,
-                          row_number() OVER (PARTITION BY currency ORDER BY bulk, due) AS place
-                   FROM attempts WHERE provider = $1 AND state = 'ARMED'
-                     AND NOT EXISTS (SELECT 1 FROM lanes WHERE provider = $1 AND funds_due > $3)
-                  ) AS queue
-             GROUP BY currency ORDER BY currency",
-        )
-        .bind(provider)
-        .bind(count)
-        .bind(now.0)
-        .fetch_all(&mut *tx)
-        .await?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
         let turn = sqlx::query(
-            "INSERT INTO lanes (provider, funds_due) VALUES ($1, $3)
+            "INSERT INTO lanes (provider, funds_due)
+             SELECT $1, $3
+             WHERE EXISTS (SELECT 1 FROM attempts WHERE provider = $1 AND state = 'ARMED')
+               AND NOT EXISTS (SELECT 1 FROM lanes WHERE provider = $1 AND funds_due > $2)
              ON CONFLICT (provider) DO UPDATE SET funds_due = EXCLUDED.funds_due
              WHERE lanes.funds_due <= $2",
         )
@@ -113,9 +97,23 @@ impl LaneStore for SqliteStore {
         .fetch_all(&mut *tx)
         .await?;
         self.database.commit(tx).await?;
-        let armed = rows.into_iter().map(ArmedRow::into_sum).collect::<Result<_, _>>()?;
-        let waiting = waiting.into_iter().map(FundsRow::into_wait).collect::<Result<_, _>>()?;
-        Ok(Some(FundsLook { armed, waiting }))
+        waiting.into_iter().map(FundsRow::into_wait).collect::<Result<_, _>>().map(Some)
+    }
+
+    async fn armed_sums(&self, provider: &str, next: i64) -> Result<Vec<ArmedSum>, StoreError> {
+        let rows: Vec<ArmedRow> = sqlx::query_as(
+            "SELECT currency, sum(amount) AS armed,
+                    coalesce(sum(amount) FILTER (WHERE place <= $2), 0) AS next
+             FROM (SELECT currency, amount,
+                          row_number() OVER (PARTITION BY currency ORDER BY bulk, due) AS place
+                   FROM attempts WHERE provider = $1 AND state = 'ARMED') AS queue
+             GROUP BY currency ORDER BY currency",
+        )
+        .bind(provider)
+        .bind(next)
+        .fetch_all(&self.database.read)
+        .await?;
+        rows.into_iter().map(ArmedRow::into_sum).collect()
     }
 
     async fn put_funds(

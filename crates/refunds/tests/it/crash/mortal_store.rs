@@ -18,7 +18,7 @@ use redress_refunds::domain::audit::{AuditEntry, AuditRecord};
 use redress_refunds::domain::disruption::{
     Disruption, Item, ItemPlan, Reconciliation, Remedy, Scope,
 };
-use redress_refunds::domain::lane::{FundsWait, Lane, LaneNews};
+use redress_refunds::domain::lane::{ArmedSum, FundsWait, Lane, LaneNews};
 use redress_refunds::domain::ledger::{Balances, CurrencySums, LedgerEntry, Recount};
 use redress_refunds::domain::order::{Contact, Order};
 use redress_refunds::domain::quote::Quote;
@@ -26,10 +26,10 @@ use redress_refunds::domain::refund::Refund;
 use redress_refunds::domain::settle::AttemptFinding;
 use redress_refunds::store::{
     ActOutcome, Advanced, AmbiguousRefund, AppliedPolicy, AuditFilter, AuditOf, ChainPage, Claim,
-    CreateOutcome, Decision, DisruptionFilter, DisruptionStore, FundsLook, ImportOutcome,
-    ImportedOrder, ItemFilter, ItemRecord, ItemTerms, ItemTotals, LaneState, LaneStore,
-    LedgerStore, Listed, NewRefund, OrderFilter, Page, PaymentAt, RefundFilter, RefundStore,
-    RequestRecord, SharedStore, Slice, Slot, Step, StoredQuote, StoredReply, Taken, Work,
+    CreateOutcome, Decision, DisruptionFilter, DisruptionStore, ImportOutcome, ImportedOrder,
+    ItemFilter, ItemRecord, ItemTerms, ItemTotals, LaneState, LaneStore, LedgerStore, Listed,
+    NewRefund, OrderFilter, Page, PaymentAt, RefundFilter, RefundStore, RequestRecord, SharedStore,
+    Slice, Slot, Step, StoredQuote, StoredReply, Taken, Work,
 };
 use redress_store::StoreError;
 use redress_store::lease::Lease;
@@ -85,12 +85,9 @@ forward! {
         claim_to_send(claim: &Claim<'_>, sends_per_second: Option<u32>) -> Taken;
         renew_slot(provider: &str, sends_per_second: u32, unused: Slot) -> Option<Slot>;
         tell_lane(provider: &str, news: LaneNews, now: Timestamp) -> (Lane, Lane);
-        take_funds_turn(
-            provider: &str,
-            count: i64,
-            now: Timestamp,
-            until: Timestamp,
-        ) -> Option<FundsLook>;
+        take_funds_turn(provider: &str, now: Timestamp, until: Timestamp)
+            -> Option<Vec<FundsWait>>;
+        armed_sums(provider: &str, next: i64) -> Vec<ArmedSum>;
         put_funds(provider: &str, waits: &[FundsWait], look_again: Timestamp) -> ();
         await_funds(provider: &str, currency: Currency, needed: i64, now: Timestamp) -> ();
         lane_states() -> Vec<LaneState>;
