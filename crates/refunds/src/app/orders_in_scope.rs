@@ -1,8 +1,10 @@
 //! The orders in the scope of a disruption, page by page.
 //!
-//! Invariant: at most two pages are in memory, however many orders there are: the one that the
-//! caller works on and the one that is read meanwhile.
+//! Invariant: at most three pages are in memory, however many orders there are: the one that the
+//! caller works on and two that are read meanwhile, side by side. What a page tells of its orders is
+//! what one instant knew.
 
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use redress_core::id::{DisruptionId, OrderId, TenantId};
 use redress_store::StoreError;
 use tokio_util::task::AbortOnDropHandle;
@@ -15,18 +17,19 @@ use crate::store::SharedStore;
 
 /// Orders read at a time.
 const PAGE: i64 = 1_000;
-
-/// A page under way; nobody reads on when its reader is gone.
-type Reading = AbortOnDropHandle<Result<Vec<Order>, StoreError>>;
+/// Pages that are read side by side.
+const AHEAD: usize = 2;
 
 /// Reads all orders with a line in a scope, by id.
-pub(super) struct OrdersInScope {
+pub(super) struct OrdersInScope(BoxStream<'static, Result<Vec<Order>, StoreError>>);
+
+/// Which orders.
+struct Selector {
     store: SharedStore,
     tenant: TenantId,
     scope: Scope,
     /// Whose items are left out.
     beside: Option<DisruptionId>,
-    next: Option<Reading>,
 }
 
 impl OrdersInScope {
@@ -38,31 +41,43 @@ impl OrdersInScope {
         beside: Option<&DisruptionId>,
     ) -> Self {
         let (store, tenant, scope) = (app.store.clone(), tenant.clone(), scope.clone());
-        let mut pages = Self { store, tenant, scope, beside: beside.cloned(), next: None };
-        pages.read_behind(None);
-        pages
+        let selector = Selector { store, tenant, scope, beside: beside.cloned() };
+        let (store, tenant) = (selector.store.clone(), selector.tenant.clone());
+        let pages = stream::try_unfold((selector, None), Selector::next)
+            .map(move |ids| read(store.clone(), tenant.clone(), ids))
+            .buffered(AHEAD);
+        Self(pages.boxed())
     }
 
     /// The next page; `None` when there is no further one.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Order>>, RefundError> {
-        let Some(reading) = self.next.take() else { return Ok(None) };
-        let orders = match reading.await {
-            Ok(read) => read?,
-            Err(ended) => return Err(StoreError::Unavailable(Box::new(ended)).into()),
-        };
-        let is_full = i64::try_from(orders.len()).is_ok_and(|read| read >= PAGE);
-        if let Some(last) = orders.last().filter(|_| is_full) {
-            self.read_behind(Some(last.id.clone()));
-        }
-        Ok((!orders.is_empty()).then_some(orders))
+        Ok(self.0.try_next().await?)
     }
+}
 
-    fn read_behind(&mut self, last: Option<OrderId>) {
-        let (store, tenant) = (self.store.clone(), self.tenant.clone());
-        let (scope, beside) = (self.scope.clone(), self.beside.clone());
-        let reading = async move {
-            store.orders_in_scope(&tenant, &scope, beside.as_ref(), last.as_ref(), PAGE).await
-        };
-        self.next = Some(AbortOnDropHandle::new(tokio::spawn(reading.in_current_span())));
+impl Selector {
+    /// The ids of the page behind `last`, and what is needed for the one behind it.
+    async fn next(
+        (self_, last): (Self, Option<OrderId>),
+    ) -> Result<Option<(Vec<OrderId>, (Self, Option<OrderId>))>, StoreError> {
+        let Self { store, tenant, scope, beside } = &self_;
+        let ids = store.orders_in_scope(tenant, scope, beside.as_ref(), last.as_ref(), PAGE);
+        let ids = ids.await?;
+        let last = ids.last().cloned();
+        Ok(last.map(|last| (ids, (self_, Some(last)))))
+    }
+}
+
+/// Reads a page in a task of its own; nobody reads on when its reader is gone.
+async fn read(
+    store: SharedStore,
+    tenant: TenantId,
+    ids: Result<Vec<OrderId>, StoreError>,
+) -> Result<Vec<Order>, StoreError> {
+    let ids = ids?;
+    let reading = async move { store.orders(&tenant, &ids).await };
+    match AbortOnDropHandle::new(tokio::spawn(reading.in_current_span())).await {
+        Ok(read) => read,
+        Err(ended) => Err(StoreError::Unavailable(Box::new(ended))),
     }
 }

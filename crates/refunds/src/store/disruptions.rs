@@ -15,12 +15,11 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::disruption::{
     Disruption, DisruptionEvent, Item, ItemPlan, ItemState, Reconciliation, Remedy, Scope,
 };
-use crate::domain::order::Order;
 
 /// Disruptions and their items.
 #[async_trait]
 pub trait DisruptionStore: Send + Sync {
-    /// Orders with a line in `scope`, by id, after `after`; at most `limit`. With `beside`, only
+    /// Orders with a line in `scope`, in order, after `after`; at most `limit`. With `beside`, only
     /// those that are no items of this disruption.
     async fn orders_in_scope(
         &self,
@@ -29,7 +28,7 @@ pub trait DisruptionStore: Send + Sync {
         beside: Option<&DisruptionId>,
         after: Option<&OrderId>,
         limit: i64,
-    ) -> Result<Vec<Order>, StoreError>;
+    ) -> Result<Vec<OrderId>, StoreError>;
 
     /// How many orders have a line in `scope`.
     async fn count_scope(&self, tenant: &TenantId, scope: &Scope) -> Result<i64, StoreError>;

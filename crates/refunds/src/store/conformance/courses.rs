@@ -393,9 +393,9 @@ async fn each_part_of_a_scope_narrows_it(fixture: Fixture) {
     ] {
         let store = &fixture.store;
         let found = store.orders_in_scope(&arena(), &scope, None, None, 9).await.unwrap();
-        let ids: Vec<_> = found.iter().map(|order| order.id.as_str()).collect();
+        let ids: Vec<_> = found.iter().map(OrderId::as_str).collect();
         assert_eq!(ids, expected, "{scope:?}");
-        for order in &found {
+        for order in &store.orders(&arena(), &found).await.unwrap() {
             assert!(order.lines.iter().any(|line| scope.covers(order, line)), "{scope:?}");
         }
         let count = store.count_scope(&arena(), &scope).await.unwrap();
@@ -403,7 +403,7 @@ async fn each_part_of_a_scope_narrows_it(fixture: Fixture) {
         let first = store.orders_in_scope(&arena(), &scope, None, None, 1).await.unwrap();
         let rest = match first.first() {
             Some(first) => {
-                store.orders_in_scope(&arena(), &scope, None, Some(&first.id), 9).await.unwrap()
+                store.orders_in_scope(&arena(), &scope, None, Some(first), 9).await.unwrap()
             }
             None => Vec::new(),
         };
@@ -418,7 +418,7 @@ async fn orders_beside_a_selection_are_those_that_came_later(fixture: Fixture) {
         let store = &fixture.store;
         let found =
             store.orders_in_scope(&arena(), &running.scope, Some(&id()), None, 9).await.unwrap();
-        found.into_iter().map(|order| order.id.to_string()).collect::<Vec<_>>()
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(beside().await, ["A3"]);
     fixture.store.freeze_items(&running, &plans(&["A3"])).await.unwrap();

@@ -223,6 +223,7 @@ async fn freezing_again_replaces_what_was_frozen(fixture: Fixture) {
     assert_eq!(fixture.disruption("d1").await, draft, "freezing is not a change of state");
     fixture.store.freeze_items(&draft, &[]).await.unwrap();
     assert_eq!(fixture.totals("d1").await.len(), 1);
+    fixture.assert_books().await;
 }
 
 /// An order was frozen, the approval was interrupted, and the order left the event.
@@ -239,6 +240,7 @@ async fn what_an_interrupted_approval_left_is_discarded(fixture: Fixture) {
     assert!(matches!(discarded, Err(StoreError::VersionMismatch)), "{discarded:?}");
     fixture.store.discard_items(&approved).await.unwrap();
     assert_eq!(fixture.totals("d1").await, [(ItemState::Pending, 1, 5390, 0)]);
+    fixture.assert_books().await;
 }
 
 async fn what_is_frozen_after_the_approval_is_held(fixture: Fixture) {

@@ -15,7 +15,7 @@ use crate::domain::disruption::{
     DisruptionEvent, DisruptionState, Due, Item, ItemPlan, ItemState, NothingDue,
 };
 use crate::domain::fact::Fact;
-use crate::domain::order::Tender;
+use crate::domain::order::{Order, Tender};
 use crate::domain::price::tests::{NOW, price_cancelled_lines, routes};
 use crate::domain::refund::{DisruptionRef, Refund, RefundState};
 use crate::domain::settle::Finding;
@@ -34,6 +34,7 @@ redress_testkit::conformance! {
     racing_workers_take_each_item_once,
     items_start_while_attempts_settle,
     a_single_customer_goes_before_a_disruption,
+    counts_hold_however_many_changes_they_are_made_of,
 }
 
 const TERMS: ItemTerms =
@@ -371,4 +372,29 @@ async fn a_single_customer_goes_before_a_disruption(fixture: Fixture) {
     let rest = fixture.send("w5", 9, at(150)).await;
     assert_eq!(rest.len(), 2);
     assert!(rest.iter().all(|attempt| attempt.refund != single.id));
+}
+
+/// More changes than a store keeps before it adds them up.
+async fn counts_hold_however_many_changes_they_are_made_of(fixture: Fixture) {
+    let orders: Vec<Order> = (0..90).map(|number| order(&format!("A{number:02}"))).collect();
+    fixture.import(orders.clone()).await;
+    let draft = draft("d1", "derby");
+    fixture.open(&draft).await.unwrap();
+    for order in &orders {
+        fixture.store.freeze_items(&draft, &[plan(order)]).await.unwrap();
+    }
+    let approved = fixture.advance(&draft, DisruptionEvent::Approve, Some(90)).await.unwrap();
+    fixture.advance(&approved, DisruptionEvent::Start, None).await.unwrap();
+    for _ in 0..80 {
+        assert_eq!(fixture.take(1).await, 1);
+    }
+    let sum = |count| 5390 * count;
+    let expected = [(ItemState::Pending, 10, sum(10), 0), (ItemState::Processing, 80, sum(80), 0)];
+    for _ in 0..2 {
+        assert_eq!(fixture.complete().await, 0);
+        assert_eq!(fixture.totals("d1").await, expected);
+        fixture.assert_books().await;
+    }
+    assert_eq!(fixture.take(9).await, 9);
+    fixture.assert_books().await;
 }

@@ -40,8 +40,9 @@ use redress_testkit::clock::START;
 use redress_testkit::ids;
 
 use super::{
-    ActOutcome, Claim, CreateOutcome, Decision, ImportOutcome, ImportedOrder, NewRefund, Offer,
-    OrderFilter, Page, RefundFilter, RequestRecord, SCHEMA, SharedStore, StoredQuote, open,
+    ActOutcome, Claim, CreateOutcome, Decision, DisruptionFilter, ImportOutcome, ImportedOrder,
+    NewRefund, Offer, OrderFilter, Page, RefundFilter, RequestRecord, SCHEMA, SharedStore,
+    StoredQuote, open,
 };
 use crate::domain::act::Action;
 use crate::domain::attempt::{Attempt, AttemptState, Reason};
@@ -447,5 +448,29 @@ impl Fixture {
             }
         }
         assert_eq!(counted, HashMap::new(), "attempts draw on payments that are not there");
+        self.assert_tallies().await;
+    }
+
+    /// What is counted as items change is what a count of them gives.
+    async fn assert_tallies(&self) {
+        let (all, tenant) = (DisruptionFilter::default(), arena());
+        let found = self.store.list_disruptions(&tenant, &all, &first_page()).await.unwrap();
+        for disruption in found.rows {
+            let totals =
+                self.store.item_totals(&tenant, std::slice::from_ref(&disruption.id)).await;
+            let mut counted: BTreeMap<_, [i64; 3]> = BTreeMap::new();
+            for item in self.items(disruption.id.as_str()).await {
+                let key = (item.state.as_str(), item.lane, item.currency);
+                let sums = counted.entry(key).or_default();
+                for (sum, more) in sums.iter_mut().zip([1, item.requested, item.issued]) {
+                    *sum += more;
+                }
+            }
+            let told = totals.unwrap().into_iter().map(|total| {
+                let key = (total.state.as_str(), total.lane, total.currency);
+                (key, [total.count, total.requested, total.issued])
+            });
+            assert_eq!(told.collect::<BTreeMap<_, _>>(), counted, "{}", disruption.id.as_str());
+        }
     }
 }

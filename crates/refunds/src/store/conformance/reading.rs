@@ -47,7 +47,7 @@ async fn order_ids_sort_by_their_bytes(fixture: Fixture) {
     assert_eq!(ids(&fixture.store.orders(&arena(), &named).await.unwrap()), BYTEWISE);
     let scope = Scope::of_event(EventId::new("derby").unwrap());
     let scope = fixture.store.orders_in_scope(&arena(), &scope, None, None, 10).await.unwrap();
-    assert_eq!(ids(&scope), BYTEWISE);
+    assert_eq!(scope.iter().map(OrderId::as_str).collect::<Vec<_>>(), BYTEWISE);
 }
 
 async fn pages_of_orders_are_stable_while_orders_come_in(fixture: Fixture) {
@@ -100,11 +100,10 @@ async fn orders_are_found_by_event_in_pages(fixture: Fixture) {
     let scope = async |after: Option<&OrderId>| {
         fixture.store.orders_in_scope(&arena(), &derby, None, after, 2).await.unwrap()
     };
-    let first = scope(None).await;
-    assert_eq!(first, [order("A1"), order("A3")]);
-    let second = scope(Some(&first[1].id)).await;
-    assert_eq!(second, [order("A4")]);
-    assert_eq!(scope(Some(&second[0].id)).await, []);
+    let id = |id| OrderId::new(id).unwrap();
+    assert_eq!(scope(None).await, [id("A1"), id("A3")]);
+    assert_eq!(scope(Some(&id("A3"))).await, [id("A4")]);
+    assert_eq!(scope(Some(&id("A4"))).await, []);
 }
 
 async fn orders_that_are_not_there_are_left_out(fixture: Fixture) {

@@ -12,7 +12,6 @@ use super::super::{
 use super::{PostgresStore, disruptions, items, reconcile, scope, taking};
 use crate::domain::audit::AuditEntry;
 use crate::domain::disruption::{Disruption, Item, ItemPlan, Reconciliation, Remedy, Scope};
-use crate::domain::order::Order;
 
 #[async_trait]
 impl DisruptionStore for PostgresStore {
@@ -23,7 +22,7 @@ impl DisruptionStore for PostgresStore {
         beside: Option<&DisruptionId>,
         after: Option<&OrderId>,
         limit: i64,
-    ) -> Result<Vec<Order>, StoreError> {
+    ) -> Result<Vec<OrderId>, StoreError> {
         scope::orders(&self.database, tenant, scope, beside, after, limit).await
     }
 

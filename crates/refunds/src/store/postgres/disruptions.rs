@@ -13,6 +13,9 @@ use crate::domain::disruption::{Disruption, DisruptionEvent};
 use crate::domain::fact::Fact;
 use crate::events;
 
+/// From so many rows on, the tallies of a disruption are added up.
+const MANY_TALLIES: i64 = 200;
+
 pub(super) async fn create(
     database: &PostgresDatabase,
     disruption: &Disruption,
@@ -224,15 +227,17 @@ pub(super) async fn complete(
     ids: &dyn IdSource,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
+    fold_tallies(database).await?;
     let mut tx = database.begin().await?;
     // Locked first and looked at again by a statement of its own, which sees what whoever held the
     // lock before has added.
     let held: Vec<(String, String)> = sqlx::query_as(
         "SELECT tenant, disruption_id FROM disruptions d
          WHERE state IN ('RUNNING', 'ABORTING') AND NOT EXISTS (
-             SELECT 1 FROM disruption_items i
-             WHERE i.tenant = d.tenant AND i.disruption_id = d.disruption_id
-               AND i.state IN ('OFFERED', 'PENDING', 'PROCESSING'))
+             SELECT FROM disruption_tallies t
+             WHERE t.tenant = d.tenant AND t.disruption_id = d.disruption_id
+               AND t.state IN ('OFFERED', 'PENDING', 'PROCESSING')
+             HAVING sum(items) > 0)
          ORDER BY tenant, disruption_id FOR NO KEY UPDATE SKIP LOCKED",
     )
     .fetch_all(&mut *tx)
@@ -248,9 +253,10 @@ pub(super) async fn complete(
          FROM UNNEST($1::text[], $2::text[]) AS held (tenant, id)
          WHERE d.tenant = held.tenant AND d.disruption_id = held.id
            AND d.state IN ('RUNNING', 'ABORTING') AND NOT EXISTS (
-             SELECT 1 FROM disruption_items i
-             WHERE i.tenant = d.tenant AND i.disruption_id = d.disruption_id
-               AND i.state IN ('OFFERED', 'PENDING', 'PROCESSING'))
+             SELECT FROM disruption_tallies t
+             WHERE t.tenant = d.tenant AND t.disruption_id = d.disruption_id
+               AND t.state IN ('OFFERED', 'PENDING', 'PROCESSING')
+             HAVING sum(items) > 0)
          RETURNING d.tenant, d.disruption_id, d.scope, d.change, d.terms, d.state, d.scope_orders,
              d.requester, d.approver, d.traceparent, d.version, d.created, d.updated",
     )
@@ -265,4 +271,38 @@ pub(super) async fn complete(
     }
     database.commit(tx).await?;
     Ok(done)
+}
+
+/// Adds up the tallies of disruptions that are under way, where there are many. Nobody waits for
+/// it: rows that another process is adding up are left to it.
+async fn fold_tallies(database: &PostgresDatabase) -> Result<(), StoreError> {
+    sqlx::query(
+        "WITH long AS (
+             SELECT d.tenant, d.disruption_id
+             FROM disruptions d
+             JOIN disruption_tallies t
+               ON t.tenant = d.tenant AND t.disruption_id = d.disruption_id
+             WHERE d.state IN ('RUNNING', 'ABORTING')
+             GROUP BY d.tenant, d.disruption_id HAVING count(*) > $1),
+         taken AS MATERIALIZED (
+             SELECT t.tenant, t.disruption_id, t.seq
+             FROM long
+             JOIN disruption_tallies t
+               ON t.tenant = long.tenant AND t.disruption_id = long.disruption_id
+             FOR UPDATE OF t SKIP LOCKED),
+         gone AS (
+             DELETE FROM disruption_tallies t USING taken
+             WHERE t.tenant = taken.tenant AND t.disruption_id = taken.disruption_id
+               AND t.seq = taken.seq
+             RETURNING t.*)
+         INSERT INTO disruption_tallies (tenant, disruption_id, state, lane, currency, items,
+             requested, issued)
+         SELECT tenant, disruption_id, state, lane, currency, sum(items), sum(requested),
+             sum(issued)
+         FROM gone GROUP BY tenant, disruption_id, state, lane, currency",
+    )
+    .bind(MANY_TALLIES)
+    .execute(&database.pool)
+    .await?;
+    Ok(())
 }

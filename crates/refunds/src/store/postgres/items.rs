@@ -34,11 +34,12 @@ pub(super) async fn totals(
     is_held: bool,
 ) -> Result<Vec<ItemTotals>, StoreError> {
     let rows: Vec<ItemTotalsRow> = sqlx::query_as(
-        "SELECT disruption_id, state, lane, currency, count(*) AS count,
+        "SELECT disruption_id, state, lane, currency, sum(items)::bigint AS count,
                 sum(requested)::bigint AS requested, sum(issued)::bigint AS issued
-         FROM disruption_items
+         FROM disruption_tallies
          WHERE tenant = $1 AND disruption_id = ANY($2) AND (state = 'HELD') = $3
          GROUP BY disruption_id, state, lane, currency
+         HAVING sum(items) > 0
          ORDER BY disruption_id, state, lane, currency",
     )
     .bind(tenant.as_str())

@@ -8,7 +8,6 @@ use sqlx::{FromRow, Postgres};
 
 use super::orders;
 use crate::domain::disruption::{Scope, ScopeKey};
-use crate::domain::order::Order;
 
 /// The statements of one key: the page, and how many there are in all.
 macro_rules! statements {
@@ -103,13 +102,12 @@ pub(super) async fn orders(
     beside: Option<&DisruptionId>,
     after: Option<&OrderId>,
     limit: i64,
-) -> Result<Vec<Order>, StoreError> {
+) -> Result<Vec<OrderId>, StoreError> {
     let Some(((page, _), values)) = key_of(scope) else { return Ok(Vec::new()) };
-    let mut tx = super::snapshot(database).await?;
     let part = Part { beside, after, limit };
-    let ids: Vec<String> = bound(page, tenant, scope, values, part).fetch_all(&mut *tx).await?;
-    let ids = ids.into_iter().map(orders::order_id).collect::<Result<Vec<_>, _>>()?;
-    orders::load(&mut tx, tenant, &ids).await
+    let ids: Vec<String> =
+        bound(page, tenant, scope, values, part).fetch_all(&database.pool).await?;
+    ids.into_iter().map(orders::order_id).collect()
 }
 
 pub(super) async fn count(

@@ -222,9 +222,9 @@ pub(super) async fn complete(
          SET state = CASE state WHEN 'RUNNING' THEN 'COMPLETED' ELSE 'ABORTED' END,
              version = version + 1, updated = $1
          WHERE state IN ('RUNNING', 'ABORTING') AND NOT EXISTS (
-             SELECT 1 FROM disruption_items i
-             WHERE i.tenant = disruptions.tenant AND i.disruption_id = disruptions.disruption_id
-               AND i.state IN ('OFFERED', 'PENDING', 'PROCESSING'))
+             SELECT 1 FROM disruption_tallies t
+             WHERE t.tenant = disruptions.tenant AND t.disruption_id = disruptions.disruption_id
+               AND t.state IN ('OFFERED', 'PENDING', 'PROCESSING') AND t.items > 0)
          RETURNING tenant, disruption_id, scope, change, terms, state, scope_orders, requester,
              approver, traceparent, version, created, updated",
     )

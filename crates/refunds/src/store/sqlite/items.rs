@@ -35,11 +35,10 @@ pub(super) async fn totals(
     is_held: bool,
 ) -> Result<Vec<ItemTotals>, StoreError> {
     let rows: Vec<ItemTotalsRow> = sqlx::query_as(
-        "SELECT disruption_id, state, lane, currency, count(*) AS count,
-                sum(requested) AS requested, sum(issued) AS issued
-         FROM disruption_items
-         WHERE tenant = $1 AND disruption_id IN (SELECT value FROM json_each($2)) AND (state = 'HELD') = $3
-         GROUP BY disruption_id, state, lane, currency
+        "SELECT disruption_id, state, lane, currency, items AS count, requested, issued
+         FROM disruption_tallies
+         WHERE tenant = $1 AND disruption_id IN (SELECT value FROM json_each($2))
+           AND (state = 'HELD') = $3 AND items > 0
          ORDER BY disruption_id, state, lane, currency",
     )
     .bind(tenant.as_str())

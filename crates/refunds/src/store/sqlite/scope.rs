@@ -9,7 +9,6 @@ use sqlx::{FromRow, Sqlite};
 use super::super::rows::encode_rows;
 use super::orders;
 use crate::domain::disruption::{Scope, ScopeKey};
-use crate::domain::order::Order;
 
 /// Ids of orders with a line in scope, after `$4`, at most `$10`. `=` reads the index of one key in
 /// order; with several keys the page is sorted, because SQLite has no lateral join.
@@ -114,13 +113,12 @@ pub(super) async fn orders(
     beside: Option<&DisruptionId>,
     after: Option<&OrderId>,
     limit: i64,
-) -> Result<Vec<Order>, StoreError> {
+) -> Result<Vec<OrderId>, StoreError> {
     let Some(((page, _), values)) = key_of(scope)? else { return Ok(Vec::new()) };
-    let mut tx = database.read.begin().await?;
     let part = Part { beside, after, limit };
-    let ids: Vec<String> = bound(page, tenant, scope, values, part)?.fetch_all(&mut *tx).await?;
-    let ids = ids.into_iter().map(orders::order_id).collect::<Result<Vec<_>, _>>()?;
-    orders::load(&mut tx, tenant, &ids).await
+    let ids: Vec<String> =
+        bound(page, tenant, scope, values, part)?.fetch_all(&database.read).await?;
+    ids.into_iter().map(orders::order_id).collect()
 }
 
 pub(super) async fn count(

@@ -163,7 +163,7 @@ forward! {
             beside: Option<&DisruptionId>,
             after: Option<&OrderId>,
             limit: i64,
-        ) -> Vec<Order>;
+        ) -> Vec<OrderId>;
         count_scope(tenant: &TenantId, scope: &Scope) -> i64;
         create_disruption(
             disruption: &Disruption,
