@@ -22,7 +22,7 @@ use redress_runtime::config::Findings;
 use redress_runtime::{MAX_SEND_BYTES, Service, Worker};
 use redress_store::inbox::Inbox;
 use redress_store::{Database, Tenants};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::app::dispatch_batch::Dispatcher;
 use crate::config::{MailSettings, NotificationsSettings};
@@ -90,6 +90,7 @@ impl Parts {
         let consumer = FactConsumer::new(Arc::clone(&clock), Arc::clone(&ids));
         let inbox = Inbox::new(database, Arc::clone(&clock), consumer);
         let inbox = WakingInbox { inbox, wake: Arc::clone(&wake) };
+        let dispatch = settings.dispatch_settings();
         let dispatcher = Dispatcher {
             store: Arc::clone(&store),
             tenants: Arc::clone(&tenants),
@@ -98,7 +99,8 @@ impl Parts {
             renderer: Arc::clone(&renderer),
             clock,
             ids,
-            settings: settings.dispatch_settings(),
+            turns: Semaphore::new(dispatch.concurrency),
+            settings: dispatch,
         };
         Ok(Self {
             notifications: NotificationGrpc::new(store),

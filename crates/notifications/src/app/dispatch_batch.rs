@@ -15,6 +15,7 @@ use redress_core::clock::{Clock, Timestamp};
 use redress_core::id::{Ids, OrderId, TenantId};
 use redress_core::tenant::Tenant;
 use redress_store::StoreError;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::contacts::{Contact, Contacts};
@@ -68,6 +69,8 @@ pub struct Dispatcher {
     pub ids: Ids,
     /// How much at once, and how patiently.
     pub settings: DispatchSettings,
+    /// One for each mail that may be on its way, over all batches.
+    pub turns: Semaphore,
 }
 
 /// What became of a batch.
@@ -187,6 +190,8 @@ impl Dispatcher {
         let last_start = Timestamp(claim.until.0 - micros(self.settings.claim_reserve));
         stream::iter(ready)
             .map(|(notification, mail)| async move {
+                // It is never closed, so that there is a turn.
+                let _turn = self.turns.acquire().await.ok();
                 let now = self.clock.now();
                 let delivery = if stop.is_cancelled() || now > last_start {
                     not_begun(&notification, now)

@@ -4,6 +4,7 @@
 //! subject or a body. A server's answer may quote the recipient, so only its code is kept.
 
 mod compose;
+mod connections;
 mod mailbox;
 mod smtp;
 

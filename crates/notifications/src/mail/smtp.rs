@@ -5,19 +5,20 @@
 //! be tried again.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::TlsParameters;
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{AsyncSmtpTransport, Error, PoolConfig};
-use lettre::{AsyncTransport as _, Tokio1Executor};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::compose::compose;
+use super::connections::{Broken, Connections, Opening};
 use super::{Mail, MailError, Mailer};
 
 /// How the conversation with the server is protected.
@@ -55,7 +56,7 @@ pub struct SmtpSettings {
     /// How long handing over one message may take, in milliseconds; 30 000 when not given.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
-    /// Connections kept open between messages; 16 when not given.
+    /// Connections at once, kept open between messages; 16 when not given.
     #[serde(default = "default_pool_size")]
     pub pool_size: u32,
 }
@@ -79,7 +80,7 @@ pub struct SmtpSetupError(#[source] Error);
 
 /// Hands messages to an SMTP server.
 pub struct SmtpMailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    connections: Connections,
     limit: Duration,
 }
 
@@ -92,26 +93,32 @@ impl fmt::Debug for SmtpMailer {
 impl SmtpMailer {
     /// Prepares for the server; connects with the first message.
     pub fn new(settings: &SmtpSettings) -> Result<Self, SmtpSetupError> {
-        let tls = || TlsParameters::new(settings.host.clone()).map_err(SmtpSetupError);
         let limit = Duration::from_millis(settings.timeout_ms);
-        let mut builder =
-            AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(settings.host.as_str())
-                .port(settings.port)
-                .timeout(Some(limit))
-                .pool_config(PoolConfig::new().max_size(settings.pool_size))
-                .tls(match settings.tls {
-                    SmtpTls::None => Tls::None,
-                    SmtpTls::Starttls => Tls::Required(tls()?),
-                    SmtpTls::Implicit => Tls::Wrapper(tls()?),
-                });
-        if let (Some(username), Some(password)) = (&settings.username, &settings.password) {
-            let password = password.expose_secret().to_owned();
-            builder = builder.credentials(Credentials::new(username.clone(), password));
-        }
-        if let Some(name) = &settings.hello_name {
-            builder = builder.hello_name(ClientId::Domain(name.clone()));
-        }
-        Ok(Self { transport: builder.build(), limit })
+        let parameters = match settings.tls {
+            SmtpTls::None => None,
+            SmtpTls::Starttls | SmtpTls::Implicit => {
+                Some(TlsParameters::new(settings.host.clone()).map_err(SmtpSetupError)?)
+            }
+        };
+        let credentials = settings.username.as_ref().zip(settings.password.as_ref());
+        let opening = Opening {
+            host: settings.host.clone(),
+            port: settings.port,
+            tls: settings.tls,
+            parameters,
+            credentials: credentials.map(|(username, password)| {
+                Credentials::new(username.clone(), password.expose_secret().to_owned())
+            }),
+            hello: settings.hello_name.clone().map_or_else(ClientId::default, ClientId::Domain),
+            limit,
+        };
+        let most = usize::try_from(settings.pool_size).unwrap_or(usize::MAX);
+        Ok(Self { connections: Connections::new(opening, most), limit })
+    }
+
+    /// Whether the server talks to us at all.
+    async fn is_served(&self) -> bool {
+        timeout(self.limit, self.connections.is_served()).await == Ok(true)
     }
 }
 
@@ -119,11 +126,18 @@ impl SmtpMailer {
 impl Mailer for SmtpMailer {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let message = compose(mail)?;
-        // lettre bounds each step of the conversation; this bounds their sum.
-        let error = match timeout(self.limit, self.transport.send(message)).await {
+        let bytes = message.formatted();
+        let sent = self.connections.send(message.envelope(), &bytes);
+        let error = match timeout(self.limit, sent).await {
             Err(_) => return Err(MailError::Unreachable("no answer in time")),
-            Ok(Err(error)) => error,
-            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(Broken::Connection(error))) => {
+                return Err(MailError::Unreachable(match error.kind() {
+                    ErrorKind::ConnectionRefused => "nobody listens there",
+                    _ => "the connection failed",
+                }));
+            }
+            Ok(Err(Broken::Smtp(error))) => error,
+            Ok(Ok(())) => return Ok(()),
         };
         match classify(&error) {
             // A server can also say so instead of a greeting, to everybody who comes.
@@ -132,13 +146,6 @@ impl Mailer for SmtpMailer {
             }
             error => Err(error),
         }
-    }
-}
-
-impl SmtpMailer {
-    /// Whether the server talks to us at all.
-    async fn is_served(&self) -> bool {
-        matches!(timeout(self.limit, self.transport.test_connection()).await, Ok(Ok(true)))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The loop that sends what is due.
 //!
-//! Invariant: one batch at a time; the loop ends between batches when it is told to, and looks
-//! again after a pause even when nobody wakes it, because retries fall due and other replicas
-//! write too.
+//! Invariant: two batches at a time, so that mails are on their way while another batch is claimed
+//! or written down; each of the two ends between batches when it is told to, and looks again after
+//! a pause even when nobody wakes it, because retries fall due and other replicas write too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,10 +30,14 @@ impl DispatchWorker {
         &self.dispatcher
     }
 
-    /// Runs until `stop` is cancelled; ends after the batch under way.
+    /// Runs until `stop` is cancelled; ends after the batches under way.
     pub async fn run(self, stop: CancellationToken) {
+        tokio::join!(self.dispatch(&stop), self.dispatch(&stop));
+    }
+
+    async fn dispatch(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            let may_be_woken = match dispatch_batch(&self.dispatcher, &stop).await {
+            let may_be_woken = match dispatch_batch(&self.dispatcher, stop).await {
                 Ok(report) => {
                     if report.claimed > 0 {
                         tracing::debug!(
@@ -57,7 +61,7 @@ impl DispatchWorker {
                     false
                 }
             };
-            self.pause(&stop, may_be_woken).await;
+            self.pause(stop, may_be_woken).await;
         }
     }
 
