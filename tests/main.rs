@@ -12,6 +12,7 @@ mod harness;
 mod isolation;
 mod kill_nine;
 mod ledger;
+mod messages;
 mod mixed_tender;
 mod provider_cuts_answers;
 mod roles;

@@ -127,20 +127,44 @@ pub(crate) async fn preview(connections: &Connections, event: &str) -> Disruptio
 /// Cancels `event` up to the start of the payments; returns the disruption's name.
 pub(crate) async fn cancel(connections: &Connections, event: &str) -> String {
     let name = prepare(connections, event).await;
+    start(connections, &name).await;
+    name
+}
+
+/// The same with what `request` says; it gets an id of its own.
+pub(crate) async fn cancel_as(
+    connections: &Connections,
+    request: CreateDisruptionRequest,
+) -> String {
+    let draft = create(connections, request).await;
+    let name = approve(connections, draft).await;
+    start(connections, &name).await;
+    name
+}
+
+async fn start(connections: &Connections, name: &str) {
     let request = StartDisruptionRequest {
-        name: name.clone(),
+        name: name.to_owned(),
         etag: String::new(),
         request_id: request_id(),
         ..Default::default()
     };
     let mut client = DisruptionServiceClient::new(refunds(connections));
     client.start_disruption(request).await.unwrap();
-    name
 }
 
 /// A disruption of `event` that is approved and not started; returns its name.
 pub(crate) async fn prepare(connections: &Connections, event: &str) -> String {
-    let draft = create(connections, event).await;
+    let request = CreateDisruptionRequest {
+        event: event.to_owned(),
+        kind: disruption::Kind::Cancelled.into(),
+        ..Default::default()
+    };
+    let draft = create(connections, request).await;
+    approve(connections, draft).await
+}
+
+async fn approve(connections: &Connections, draft: Disruption) -> String {
     let request = ApproveDisruptionRequest {
         name: draft.name.clone(),
         expected_orders: draft.counts.unwrap().orders_in_scope,
@@ -153,13 +177,8 @@ pub(crate) async fn prepare(connections: &Connections, event: &str) -> String {
     draft.name
 }
 
-async fn create(connections: &Connections, event: &str) -> Disruption {
-    let request = CreateDisruptionRequest {
-        event: event.to_owned(),
-        kind: disruption::Kind::Cancelled.into(),
-        request_id: request_id(),
-        ..Default::default()
-    };
+async fn create(connections: &Connections, request: CreateDisruptionRequest) -> Disruption {
+    let request = CreateDisruptionRequest { request_id: request_id(), ..request };
     let mut client = DisruptionServiceClient::new(refunds(connections));
     client.create_disruption(request).await.unwrap().into_inner()
 }

@@ -18,6 +18,8 @@ pub const SOURCE: &str = "refunds";
 
 /// The kind of disruption that buyers without money due are told of.
 const CANCELLED: &str = "CANCELLED";
+/// Why nothing is due to somebody who had only a place on the waiting list.
+const WAITING_LIST: &str = "WAITING_LIST";
 /// Why a person is needed where the buyer has chosen something else than money.
 const CHOSEN: [&str; 2] = ["VOUCHER_CHOSEN", "REBOOKING_CHOSEN"];
 const ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
@@ -81,6 +83,7 @@ fn item_settled(event: &Event) -> Result<Option<Fact>, Undecodable> {
         "NOTHING_DUE" if !["", CANCELLED].contains(&payload.kind.as_str()) => return Ok(None),
         "SUCCEEDED" => succeeded(issued)?,
         "ATTENTION" => attention(issued)?,
+        "NOTHING_DUE" if payload.reason_code == WAITING_LIST => Outcome::WaitedInVain,
         "NOTHING_DUE" => Outcome::NothingDue,
         other => return Err(unknown("outcome", other)),
     };
@@ -247,6 +250,11 @@ mod tests {
             assert_eq!(fact.outcome, expected);
             assert_eq!(fact.requested, Some(money(500)));
         }
+        let waiting = pb::DisruptionItemSettled {
+            reason_code: "WAITING_LIST".to_owned(),
+            ..item("NOTHING_DUE")
+        };
+        assert_eq!(read(&waiting).unwrap().unwrap().outcome, Outcome::WaitedInVain);
     }
 
     #[test]

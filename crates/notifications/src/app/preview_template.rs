@@ -53,7 +53,7 @@ fn sample(tenant: &TenantId, template: Template) -> Result<NewNotification, Prev
     let (requested, issued) = match template {
         Template::RefundIssued => (money(123_450)?, money(123_450)?),
         Template::RefundDelayed => (money(123_450)?, money(98_700)?),
-        Template::EventCancelled => (None, None),
+        Template::EventCancelled | Template::WaitingListClosed => (None, None),
     };
     Ok(NewNotification {
         tenant: tenant.clone(),

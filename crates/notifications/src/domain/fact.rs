@@ -25,6 +25,8 @@ pub enum Outcome {
     },
     /// Nothing was due.
     NothingDue,
+    /// Nothing was bought yet, and there is nothing to wait for any more.
+    WaitedInVain,
 }
 
 /// What came to rest.
@@ -65,6 +67,7 @@ impl Fact {
             Outcome::Succeeded { issued } => (Template::RefundIssued, Some(issued)),
             Outcome::Attention { issued } => (Template::RefundDelayed, issued),
             Outcome::NothingDue => (Template::EventCancelled, None),
+            Outcome::WaitedInVain => (Template::WaitingListClosed, None),
         };
         let (occasion, disruption, refund) = match self.settled {
             Settled::DisruptionItem { disruption, refund } => {
@@ -127,6 +130,7 @@ mod tests {
             (Outcome::Attention { issued: Some(eur(3)) }, Template::RefundDelayed, Some(eur(3))),
             (Outcome::Attention { issued: None }, Template::RefundDelayed, None),
             (Outcome::NothingDue, Template::EventCancelled, None),
+            (Outcome::WaitedInVain, Template::WaitingListClosed, None),
         ];
         for (outcome, template, issued) in cases {
             let notification = told(item(), outcome);

@@ -12,6 +12,8 @@ pub enum Template {
     RefundDelayed,
     /// The refund was paid in full.
     RefundIssued,
+    /// An event was cancelled that the reader was on the waiting list for.
+    WaitingListClosed,
 }
 
 impl Template {
@@ -19,7 +21,8 @@ impl Template {
     pub const COLLECTION: &'static str = "templates";
 
     /// All templates, by name.
-    pub const ALL: [Self; 3] = [Self::EventCancelled, Self::RefundDelayed, Self::RefundIssued];
+    pub const ALL: [Self; 4] =
+        [Self::EventCancelled, Self::RefundDelayed, Self::RefundIssued, Self::WaitingListClosed];
 
     /// The id: the last segment of the resource name, and the name of the template's files.
     pub const fn id(self) -> &'static str {
@@ -27,6 +30,7 @@ impl Template {
             Self::EventCancelled => "event-cancelled",
             Self::RefundDelayed => "refund-delayed",
             Self::RefundIssued => "refund-issued",
+            Self::WaitingListClosed => "waiting-list-closed",
         }
     }
 
@@ -40,6 +44,9 @@ impl Template {
                 "What has been refunded so far, and that a person takes care of the rest."
             }
             Self::RefundIssued => "The amount that was refunded and when to expect it.",
+            Self::WaitingListClosed => {
+                "The event was cancelled that the reader was on the waiting list for."
+            }
         }
     }
 

@@ -29,10 +29,14 @@ macro_rules! sources {
 
 /// Every text that ships. A file: `Subject: ` and one line, an empty line, the body.
 const SOURCES: &[(Locale, Template, &str)] = sources! {
-    De "de": EventCancelled "event-cancelled", RefundDelayed "refund-delayed", RefundIssued "refund-issued";
-    En "en": EventCancelled "event-cancelled", RefundDelayed "refund-delayed", RefundIssued "refund-issued";
-    Ru "ru": EventCancelled "event-cancelled", RefundDelayed "refund-delayed", RefundIssued "refund-issued";
-    Zh "zh": EventCancelled "event-cancelled", RefundDelayed "refund-delayed", RefundIssued "refund-issued";
+    De "de": EventCancelled "event-cancelled", RefundDelayed "refund-delayed",
+        RefundIssued "refund-issued", WaitingListClosed "waiting-list-closed";
+    En "en": EventCancelled "event-cancelled", RefundDelayed "refund-delayed",
+        RefundIssued "refund-issued", WaitingListClosed "waiting-list-closed";
+    Ru "ru": EventCancelled "event-cancelled", RefundDelayed "refund-delayed",
+        RefundIssued "refund-issued", WaitingListClosed "waiting-list-closed";
+    Zh "zh": EventCancelled "event-cancelled", RefundDelayed "refund-delayed",
+        RefundIssued "refund-issued", WaitingListClosed "waiting-list-closed";
 };
 
 /// What the message says of its reader and the order; comes with the contact and is never stored.

@@ -40,7 +40,7 @@ fn about(template: Template, cancelled: bool) -> NewNotification {
         issued: match template {
             Template::RefundIssued => Some(eur(123_450)),
             Template::RefundDelayed => Some(eur(98_700)),
-            Template::EventCancelled => None,
+            Template::EventCancelled | Template::WaitingListClosed => None,
         },
         create_time: Timestamp(0),
     }
@@ -58,7 +58,7 @@ fn forms(template: Template) -> Vec<NewNotification> {
     let untouched = NewNotification { issued: None, ..about(template, true) };
     let unpriced = NewNotification { issued: None, requested: None, ..about(template, false) };
     match template {
-        Template::EventCancelled => vec![cancelled],
+        Template::EventCancelled | Template::WaitingListClosed => vec![cancelled],
         Template::RefundIssued => vec![cancelled, asked_for],
         Template::RefundDelayed => vec![cancelled, asked_for, untouched, unpriced],
     }

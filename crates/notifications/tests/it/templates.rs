@@ -39,7 +39,12 @@ async fn templates_are_listed_by_name_in_all_their_languages(world: World) {
     }
     assert_eq!(
         names,
-        ["templates/event-cancelled", "templates/refund-delayed", "templates/refund-issued"]
+        [
+            "templates/event-cancelled",
+            "templates/refund-delayed",
+            "templates/refund-issued",
+            "templates/waiting-list-closed",
+        ]
     );
 }
 

@@ -218,8 +218,12 @@ fn bad_values_are_named_with_field_and_shape() {
             "lines[0].event_start_time: is a date or time that does not exist",
         ),
         ("/purchase_time", json!("yesterday"), "purchase_time: expected an RFC 3339 time"),
-        ("/state", json!("OPEN"), "state: expected one of PLACED, CANCELLED"),
-        ("/state", json!("STATE_UNSPECIFIED"), "state: expected one of PLACED, CANCELLED"),
+        ("/state", json!("OPEN"), "state: expected one of PLACED, CANCELLED, WAITING_LIST"),
+        (
+            "/state",
+            json!("STATE_UNSPECIFIED"),
+            "state: expected one of PLACED, CANCELLED, WAITING_LIST",
+        ),
         ("/lines/0/kind", json!("STANDING"), "lines[0].kind: expected one of TICKET, FEE"),
         ("/payments/0/tender", json!("CASH"), "payments[0].tender: expected one of CARD"),
         (

@@ -3,7 +3,7 @@
 //! Invariant: each list names every member but the unspecified one, in the contract's order.
 
 /// States of an order.
-pub(crate) const STATES: &str = "PLACED, CANCELLED";
+pub(crate) const STATES: &str = "PLACED, CANCELLED, WAITING_LIST";
 
 /// Kinds of a line.
 pub(crate) const KINDS: &str =

@@ -25,6 +25,8 @@ pub enum OrderState {
     Placed,
     /// Cancelled at the shop before Redress heard of it.
     Cancelled,
+    /// Nothing was bought: the buyer waits for what the lines name.
+    WaitingList,
 }
 
 /// How to reach a buyer, as bought. Its `Debug` shows nothing of it.

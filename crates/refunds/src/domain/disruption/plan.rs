@@ -18,6 +18,8 @@ use crate::domain::price::{Price, Routing, price_lines_of_disruption};
 pub enum NothingDue {
     /// The shop had cancelled the order before.
     OrderCancelled,
+    /// The buyer was on the waiting list and has bought nothing.
+    WaitingList,
     /// No payment was captured.
     NotPaid,
     /// What was captured has gone back before, or is held by a dispute.
@@ -33,6 +35,7 @@ impl NothingDue {
     pub const fn code(self) -> &'static str {
         match self {
             Self::OrderCancelled => "ORDER_CANCELLED",
+            Self::WaitingList => "WAITING_LIST",
             Self::NotPaid => "NOT_PAID",
             Self::RefundedBefore => "REFUNDED_BEFORE",
             Self::RefundExists => "REFUND_EXISTS",
@@ -146,6 +149,8 @@ fn by_person(mut price: Price, order: &Order, rule: StoredValue) -> Price {
 fn why_nothing(order: &Order, covered: &[&OrderLine]) -> NothingDue {
     if order.state == OrderState::Cancelled {
         NothingDue::OrderCancelled
+    } else if order.state == OrderState::WaitingList {
+        NothingDue::WaitingList
     } else if covered.iter().any(|line| line.committed > 0) {
         NothingDue::RefundExists
     } else if order.payments.is_empty() {
@@ -185,12 +190,17 @@ mod tests {
         taken.lines.iter_mut().for_each(|line| line.committed = line.gross);
         let mut cancelled = order();
         cancelled.state = OrderState::Cancelled;
+        let mut waiting = order();
+        waiting.state = OrderState::WaitingList;
+        waiting.payments.clear();
+        waiting.lines.iter_mut().for_each(|line| line.gross = 0);
         for (order, reason) in [
             (unpaid, NothingDue::NotPaid),
             (refunded, NothingDue::RefundedBefore),
             (disputed, NothingDue::RefundedBefore),
             (taken, NothingDue::RefundExists),
             (cancelled, NothingDue::OrderCancelled),
+            (waiting, NothingDue::WaitingList),
         ] {
             let plan = plan(&order, &Terms::default()).unwrap();
             assert_eq!(plan.due, Due::Nothing(reason));

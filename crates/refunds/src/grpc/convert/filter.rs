@@ -17,7 +17,7 @@ pub(in crate::grpc) fn orders(text: &str) -> Result<OrderFilter, ApiError> {
     Ok(OrderFilter {
         event: name(&filter, "event", EventId::from_resource_name)?,
         customer: name(&filter, "customer", CustomerId::from_resource_name)?,
-        state: state(&filter, &["PLACED", "CANCELLED"])?,
+        state: state(&filter, &["PLACED", "CANCELLED", "WAITING_LIST"])?,
     })
 }
 

@@ -91,6 +91,7 @@ pub(in crate::grpc) fn to_proto(order: &Order) -> pb::Order {
     let state = match order.state {
         OrderState::Placed => pb::order::State::Placed,
         OrderState::Cancelled => pb::order::State::Cancelled,
+        OrderState::WaitingList => pb::order::State::WaitingList,
     };
     let policy = order.policy.as_ref().map(redress_core::id::PolicyId::resource_name);
     pb::Order {

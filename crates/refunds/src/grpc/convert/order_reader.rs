@@ -123,6 +123,12 @@ impl Reader {
             .enumerate()
             .map(|(at, payment)| self.payment(payment, currency, &format!("payments[{at}]")))
             .collect();
+        let is_sold = !payments.is_empty() || total.is_some_and(|total| total.minor_units != 0);
+        if state == Some(OrderState::WaitingList) && is_sold {
+            let text = "WAITING_LIST goes with a total of 0 and without payments; use PLACED for \
+                        what was bought";
+            self.violations.push(FieldViolation::new("state", text));
+        }
         Some(Order {
             id: id?,
             source_version: order.source_version,
@@ -259,6 +265,7 @@ fn order_state(number: i32) -> Option<OrderState> {
         pb::order::State::Unspecified => None,
         pb::order::State::Placed => Some(OrderState::Placed),
         pb::order::State::Cancelled => Some(OrderState::Cancelled),
+        pb::order::State::WaitingList => Some(OrderState::WaitingList),
     }
 }
 

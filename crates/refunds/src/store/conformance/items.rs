@@ -388,7 +388,7 @@ async fn counts_hold_however_many_changes_they_are_made_of(fixture: Fixture) {
     for _ in 0..80 {
         assert_eq!(fixture.take(1).await, 1);
     }
-    let sum = |count| 5390 * count;
+    let sum = |count: i64| 5390 * count;
     let expected = [(ItemState::Pending, 10, sum(10), 0), (ItemState::Processing, 80, sum(80), 0)];
     for _ in 0..2 {
         assert_eq!(fixture.complete().await, 0);

@@ -20,11 +20,14 @@ pub(in crate::store) const fn order_state(state: OrderState) -> &'static str {
     match state {
         OrderState::Placed => "PLACED",
         OrderState::Cancelled => "CANCELLED",
+        OrderState::WaitingList => "WAITING_LIST",
     }
 }
 
 fn parse_order_state(name: &str) -> Option<OrderState> {
-    [OrderState::Placed, OrderState::Cancelled].into_iter().find(|s| order_state(*s) == name)
+    [OrderState::Placed, OrderState::Cancelled, OrderState::WaitingList]
+        .into_iter()
+        .find(|s| order_state(*s) == name)
 }
 
 pub(in crate::store) const fn line_kind(kind: LineKind) -> &'static str {

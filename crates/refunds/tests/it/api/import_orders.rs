@@ -24,6 +24,7 @@ redress_testkit::conformance! {
     another_tenants_order_of_the_same_name_is_another_order,
     every_field_of_an_order_is_stored_as_sent,
     details_that_contradict_each_other_are_rejected,
+    who_is_on_the_waiting_list_has_bought_nothing,
 }
 
 mod with_refunds {
@@ -262,6 +263,21 @@ async fn every_field_of_an_order_is_stored_as_sent(api: Api) {
     assert_eq!(counts(&api.import(vec![journey("A1")]).await), (1, 0, 0, 0, 0));
     assert_eq!(get(&api, "orders/A1").await.unwrap(), journey("A1"));
     assert_eq!(counts(&api.import(vec![journey("A1")]).await), (0, 0, 1, 0, 0));
+}
+
+async fn who_is_on_the_waiting_list_has_bought_nothing(api: Api) {
+    let state = i32::from(pb::order::State::WaitingList);
+    let bought = pb::Order { state, ..order("A1") };
+    let mut waits = pb::Order { state, total: euros(0), payments: vec![], ..order("A2") };
+    waits.lines.iter_mut().for_each(|line| line.gross = euros(0));
+    waits.lines.iter_mut().for_each(|line| line.tax = euros(0));
+    let answer = api.import(vec![bought, waits.clone()]).await;
+    assert_eq!(counts(&answer), (1, 0, 0, 0, 1));
+    snapshot!(rejections(&answer), @r"
+    0 orders/A1
+      state: WAITING_LIST goes with a total of 0 and without payments; use PLACED for what was bought
+    ");
+    assert_eq!(get(&api, "orders/A2").await.unwrap().state(), pb::order::State::WaitingList);
 }
 
 async fn details_that_contradict_each_other_are_rejected(api: Api) {

@@ -92,8 +92,8 @@ async fn a_filter_that_is_not_understood_is_refused(api: Api) {
     let refused =
         async |filter| told(&api.orders("arena").list_orders(filtered(filter)).await.unwrap_err());
     snapshot!(refused("state = PAID").await, @r"
-    InvalidArgument INVALID_FILTER: filter: state: expected one of PLACED, CANCELLED
-    filter: state: expected one of PLACED, CANCELLED
+    InvalidArgument INVALID_FILTER: filter: state: expected one of PLACED, CANCELLED, WAITING_LIST
+    filter: state: expected one of PLACED, CANCELLED, WAITING_LIST
     ");
     snapshot!(refused("event = derby").await, @r"
     InvalidArgument INVALID_FILTER: filter: event: expected a name like events/example
