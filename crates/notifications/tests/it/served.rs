@@ -91,7 +91,7 @@ async fn the_service_runs_behind_its_own_rules() {
     };
     let mut templates = TemplateServiceClient::new(channel.clone());
     let listed = templates.list_templates(ask(Role::Platform)).await.unwrap().into_inner();
-    assert_eq!(listed.templates.len(), 3);
+    assert_eq!(listed.templates.len(), 4);
     let (code, ..) = refusal(templates.list_templates(ask(Role::Finance)).await);
     assert_eq!(code, Code::PermissionDenied);
     let mut deliver = Request::new(events_pb::DeliverRequest::default());

@@ -24,6 +24,7 @@ const AHEAD: usize = 2;
 pub(super) struct OrdersInScope(BoxStream<'static, Result<Vec<Order>, StoreError>>);
 
 /// Which orders.
+#[derive(Clone)]
 struct Selector {
     store: SharedStore,
     tenant: TenantId,
@@ -42,9 +43,9 @@ impl OrdersInScope {
     ) -> Self {
         let (store, tenant, scope) = (app.store.clone(), tenant.clone(), scope.clone());
         let selector = Selector { store, tenant, scope, beside: beside.cloned() };
-        let (store, tenant) = (selector.store.clone(), selector.tenant.clone());
-        let pages = stream::try_unfold((selector, None), Selector::next)
-            .map(move |ids| read(store.clone(), tenant.clone(), ids))
+        let reader = selector.clone();
+        let pages = stream::try_unfold(None, move |last| selector.clone().ids_behind(last))
+            .map(move |ids| reader.clone().read(ids))
             .buffered(AHEAD);
         Self(pages.boxed())
     }
@@ -56,28 +57,25 @@ impl OrdersInScope {
 }
 
 impl Selector {
-    /// The ids of the page behind `last`, and what is needed for the one behind it.
-    async fn next(
-        (self_, last): (Self, Option<OrderId>),
-    ) -> Result<Option<(Vec<OrderId>, (Self, Option<OrderId>))>, StoreError> {
-        let Self { store, tenant, scope, beside } = &self_;
+    /// The ids of the page behind `last`, and the last of them; `None` when there are none.
+    async fn ids_behind(
+        self,
+        last: Option<OrderId>,
+    ) -> Result<Option<(Vec<OrderId>, Option<OrderId>)>, StoreError> {
+        let Self { store, tenant, scope, beside } = &self;
         let ids = store.orders_in_scope(tenant, scope, beside.as_ref(), last.as_ref(), PAGE);
         let ids = ids.await?;
         let last = ids.last().cloned();
-        Ok(last.map(|last| (ids, (self_, Some(last)))))
+        Ok(last.is_some().then_some((ids, last)))
     }
-}
 
-/// Reads a page in a task of its own; nobody reads on when its reader is gone.
-async fn read(
-    store: SharedStore,
-    tenant: TenantId,
-    ids: Result<Vec<OrderId>, StoreError>,
-) -> Result<Vec<Order>, StoreError> {
-    let ids = ids?;
-    let reading = async move { store.orders(&tenant, &ids).await };
-    match AbortOnDropHandle::new(tokio::spawn(reading.in_current_span())).await {
-        Ok(read) => read,
-        Err(ended) => Err(StoreError::Unavailable(Box::new(ended))),
+    /// Reads a page in a task of its own; nobody reads on when its reader is gone.
+    async fn read(self, ids: Result<Vec<OrderId>, StoreError>) -> Result<Vec<Order>, StoreError> {
+        let ids = ids?;
+        let reading = async move { self.store.orders(&self.tenant, &ids).await };
+        match AbortOnDropHandle::new(tokio::spawn(reading.in_current_span())).await {
+            Ok(read) => read,
+            Err(ended) => Err(StoreError::Unavailable(Box::new(ended))),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Computes what a disruption would pay, and whether the lanes can.
 //!
-//! Invariant: writes nothing, and holds two pages of orders at most, however many there are. What a
+//! Invariant: writes nothing, and holds three pages of orders at most, however many there are. What a
 //! provider does not tell is left out, never guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
