@@ -19,9 +19,24 @@ const FIGURES: [&str; 9] = [
 ];
 
 fn bench(arguments: &[&str]) -> Output {
+    bench_of("60", arguments)
+}
+
+fn bench_of(orders: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_redress"));
-    command.args(["bench", "disruption", "--orders", "60", "--json"]);
+    command.args(["bench", "disruption", "--orders", orders, "--json"]);
     command.args(arguments).output().unwrap()
+}
+
+/// Whether a run may end like this because there is no PostgreSQL, and did.
+fn is_without_postgres(output: &Output) -> bool {
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let is_required = env::var("REDRESS_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+    let is_without = complaint.contains("nor PATH has initdb and postgres") && !is_required;
+    if is_without {
+        assert_eq!(output.status.code(), Some(1));
+    }
+    is_without
 }
 
 fn report(output: &Output) -> Value {
@@ -54,10 +69,7 @@ fn on_sqlite_the_money_matches() {
 #[test]
 fn on_a_private_postgres_the_money_matches_for_two_replicas() {
     let output = bench(&["--replicas", "2", "--provider-latency", "5"]);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    let is_required = env::var("REDRESS_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
-    if complaint.contains("nor PATH has initdb and postgres") && !is_required {
-        assert_eq!(output.status.code(), Some(1));
+    if is_without_postgres(&output) {
         return;
     }
     let report = report(&output);
@@ -66,6 +78,20 @@ fn on_a_private_postgres_the_money_matches_for_two_replicas() {
         (report["replicas"].as_u64(), report["provider_latency_ms"].as_u64()),
         (Some(2), Some(5))
     );
+}
+
+/// A stadium must not be held in memory.
+#[test]
+fn ten_thousand_orders_are_paid_without_more_memory() {
+    let output = bench_of("10000", &["--suite-orders", "0"]);
+    if is_without_postgres(&output) {
+        return;
+    }
+    let report = report(&output);
+    assert_eq!(report["money_matches"], true, "{report}");
+    assert_eq!(report["orders"], 10_000);
+    let of = |key: &str| report[key].as_f64().unwrap();
+    assert!(of("peak_rss_mb") < 1.2 * of("rss_before_mb"), "{report}");
 }
 
 #[test]
