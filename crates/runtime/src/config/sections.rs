@@ -116,7 +116,8 @@ impl Default for LimitSettings {
 pub struct TimeSettings {
     /// Deadline of a call that names none, in milliseconds.
     pub default_deadline_ms: u64,
-    /// The longest deadline that is granted, in milliseconds.
+    /// The longest deadline that is granted, in milliseconds; approving a million orders takes
+    /// minutes.
     pub max_deadline_ms: u64,
     /// From accepting a connection to the end of the TLS handshake, in milliseconds.
     pub tls_handshake_ms: u64,
@@ -136,7 +137,7 @@ impl Default for TimeSettings {
     fn default() -> Self {
         Self {
             default_deadline_ms: 10_000,
-            max_deadline_ms: 60_000,
+            max_deadline_ms: 300_000,
             tls_handshake_ms: 5_000,
             preface_ms: 5_000,
             keepalive_interval_ms: 30_000,

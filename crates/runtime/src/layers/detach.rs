@@ -23,6 +23,9 @@ use crate::config::Plan;
 /// The five bytes in front of every gRPC message.
 const FRAME_HEADER: usize = 5;
 
+/// How long a stream of answers may have nothing to send, however long a call may take.
+const IDLE_MOST: Duration = Duration::from_mins(1);
+
 /// Runs each handler in a task of its own.
 #[derive(Clone)]
 pub(super) struct Detach {
@@ -40,7 +43,7 @@ impl Detach {
             access: Arc::clone(&plan.access),
             command_bytes: plan.server.limits.command_bytes,
             batch_bytes: plan.server.limits.batch_bytes,
-            idle_limit: Duration::from_millis(plan.server.times.max_deadline_ms),
+            idle_limit: Duration::from_millis(plan.server.times.max_deadline_ms).min(IDLE_MOST),
             handlers,
             closing,
         }

@@ -49,9 +49,10 @@ pub(super) async fn run(args: &ExportArgs) -> Result<()> {
                 .await?;
             items.end();
         }
-        (None, false) => {
-            pages.write_csv(io::stdout()).await?;
-        }
+        (None, false) => match pages.write_csv(io::stdout()).await {
+            Err(error) if is_read_no_more(&error) => {}
+            written => drop(written?),
+        },
         (Some(path), as_json) => {
             let mut file = NamedTempFile::new_in(folder_of(path))
                 .with_context(|| format!("cannot write beside {}", path.display()))?;
@@ -66,6 +67,16 @@ pub(super) async fn run(args: &ExportArgs) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether whoever read the output has seen enough of it, as `head` has.
+fn is_read_no_more(error: &anyhow::Error) -> bool {
+    let of_csv = |error: &csv::Error| match error.kind() {
+        csv::ErrorKind::Io(error) => Some(error.kind()),
+        _ => None,
+    };
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind.or_else(|| error.downcast_ref().and_then(of_csv)) == Some(io::ErrorKind::BrokenPipe)
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -193,6 +204,17 @@ mod tests {
 
     fn money(code: &str, minor_units: i64) -> WireMoney {
         WireMoney { currency_code: code.to_owned(), minor_units }
+    }
+
+    #[test]
+    fn only_a_reader_who_is_gone_is_no_error() {
+        let of = |kind: io::ErrorKind| io::Error::from(kind);
+        let gone = io::ErrorKind::BrokenPipe;
+        assert!(is_read_no_more(&of(gone).into()));
+        assert!(is_read_no_more(&csv::Error::from(of(gone)).into()));
+        let full = io::ErrorKind::StorageFull;
+        assert!(!is_read_no_more(&of(full).into()));
+        assert!(!is_read_no_more(&csv::Error::from(of(full)).into()));
     }
 
     #[test]
