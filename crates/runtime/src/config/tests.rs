@@ -103,7 +103,7 @@ fn a_missing_file_is_named() {
 fn every_problem_is_reported_at_once() {
     let (_folder, mut settings) = good();
     settings.server.limits.connections = 0;
-    settings.server.times.default_deadline_ms = 100_000;
+    settings.server.times.default_deadline_ms = 1_000_000;
     settings.server.tls = Some(TlsSettings {
         certificate_file: "/nowhere/cert.pem".into(),
         key_file: "/nowhere/key.pem".into(),
