@@ -129,28 +129,32 @@ pub trait DisruptionStore: Send + Sync {
     /// Which running disruptions have pending items in which lanes.
     async fn work(&self) -> Result<Vec<Work>, StoreError>;
 
-    /// Takes up to `limit` pending items on and turns each into a reserved refund, a further
+    /// The order of the pending item that is next.
+    async fn next_item(&self, work: &Work) -> Result<Option<OrderId>, StoreError>;
+
+    /// Takes pending items on and turns each into a reserved refund, a further
     /// attempt, an item for a person (when the money is gone) or a settled one (nothing due), with
     /// their events. Takes no more than what keeps the armed attempts of the lane below `backlog`.
     /// An item that cannot be read goes to a person. Returns how many were taken.
     async fn start_items(
         &self,
         work: &Work,
-        limit: i64,
+        take: &Take,
         backlog: i64,
         terms: &ItemTerms,
         ids: &dyn IdSource,
         now: Timestamp,
     ) -> Result<usize, StoreError>;
 
-    /// Hands the first pending item to a person, because it cannot be taken on, with its event.
-    /// Returns its order, if there was one.
+    /// Hands an item to a person, because it cannot be taken on, with its event. Returns whether it
+    /// was still pending.
     async fn set_aside(
         &self,
         work: &Work,
+        order: &OrderId,
         ids: &dyn IdSource,
         now: Timestamp,
-    ) -> Result<Option<OrderId>, StoreError>;
+    ) -> Result<bool, StoreError>;
 
     /// Decides for up to `limit` buyers of running disruptions who have not chosen in time. Returns
     /// for how many.
@@ -261,4 +265,31 @@ pub struct Work {
     pub disruption: DisruptionId,
     /// The provider; empty for items that need none.
     pub lane: String,
+}
+
+/// Which pending items are taken on in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Take {
+    /// The next ones, up to so many.
+    Next(i64),
+    /// That of one order.
+    Only(OrderId),
+}
+
+impl Take {
+    /// How many items at most.
+    pub const fn limit(&self) -> i64 {
+        match self {
+            Self::Next(limit) => *limit,
+            Self::Only(_) => 1,
+        }
+    }
+
+    /// The order of the item, where it is one that is named.
+    pub fn order(&self) -> Option<&str> {
+        match self {
+            Self::Next(_) => None,
+            Self::Only(order) => Some(order.as_str()),
+        }
+    }
 }

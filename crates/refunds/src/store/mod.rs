@@ -40,7 +40,7 @@ use crate::domain::settle::AttemptFinding;
 
 pub use disruptions::{
     Advanced, DisruptionFilter, DisruptionStore, ItemFilter, ItemRecord, ItemTotals, Selection,
-    Step, Work,
+    Step, Take, Work,
 };
 pub use lanes::{Again, LaneState, LaneStore, Slot, Taken};
 pub use ledger::{AuditFilter, CHAIN_BATCH, CHAIN_LEASE, ChainPage, LedgerStore, Slice};

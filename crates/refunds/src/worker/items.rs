@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use redress_core::id::OrderId;
 use redress_store::StoreError;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Workshop;
 use super::streak::Streak;
 use crate::provider::{ProviderTerms, SharedProvider};
-use crate::store::Work;
+use crate::store::{Take, Work};
 
 /// Items that become refunds in one transaction.
 const BATCH: i64 = 200;
@@ -128,30 +129,39 @@ impl Feeder {
     /// Takes a batch on; returns whether there may be more, and room for it. A batch that cannot be
     /// written is cornered by halving, and the item that spoils it goes to a person.
     async fn take(&self, work: &Work) -> Result<bool, StoreError> {
-        let mut limit = BATCH;
+        let mut take = Take::Next(BATCH);
         loop {
-            match self.start(work, limit).await {
+            let error = match self.start(work, &take).await {
                 Ok(0) => return Ok(false),
                 Ok(taken) => {
                     self.aside.store(0, Ordering::Relaxed);
                     self.workshop.signals.attempts_armed();
-                    return Ok(i64::try_from(taken).is_ok_and(|taken| taken >= limit));
+                    return Ok(i64::try_from(taken).is_ok_and(|taken| taken >= take.limit()));
                 }
                 Err(error) if error.is_transient() => return Err(error),
-                Err(_) if limit > 1 => limit /= 2,
-                Err(error) => return self.set_aside(work, error).await,
-            }
+                Err(error) => error,
+            };
+            take = match take {
+                Take::Next(limit) if limit > 3 => Take::Next(limit / 2),
+                // By name, so that it is the item that failed which goes to a person, whatever
+                // other replicas take on meanwhile.
+                Take::Next(_) => match self.workshop.store.next_item(work).await? {
+                    Some(order) => Take::Only(order),
+                    None => return Ok(false),
+                },
+                Take::Only(order) => return self.set_aside(work, &order, error).await,
+            };
         }
     }
 
     /// One transaction, in a task of its own, so that a defect in one item ends that task only.
-    async fn start(&self, work: &Work, limit: i64) -> Result<usize, StoreError> {
-        let (workshop, work) = (self.workshop.clone(), work.clone());
+    async fn start(&self, work: &Work, take: &Take) -> Result<usize, StoreError> {
+        let (workshop, work, take) = (self.workshop.clone(), work.clone(), take.clone());
         let backlog = self.backlog(&work.lane);
         let task = tokio::spawn(async move {
             let Workshop { store, clock, ids, settings, .. } = &workshop;
             let terms = &settings.item_terms;
-            store.start_items(&work, limit, backlog, terms, &**ids, clock.now()).await
+            store.start_items(&work, &take, backlog, terms, &**ids, clock.now()).await
         });
         match task.await {
             Ok(taken) => taken,
@@ -159,12 +169,17 @@ impl Feeder {
         }
     }
 
-    /// Hands the next item to a person; returns whether there was one.
-    async fn set_aside(&self, work: &Work, cause: StoreError) -> Result<bool, StoreError> {
+    /// Hands an item to a person; returns whether there may be more to take on.
+    async fn set_aside(
+        &self,
+        work: &Work,
+        order: &OrderId,
+        cause: StoreError,
+    ) -> Result<bool, StoreError> {
         let Workshop { store, clock, ids, .. } = &self.workshop;
-        let Some(order) = store.set_aside(work, &**ids, clock.now()).await? else {
-            return Ok(false);
-        };
+        if !store.set_aside(work, order, &**ids, clock.now()).await? {
+            return Ok(true);
+        }
         let error: &dyn std::error::Error = &cause;
         tracing::error!(
             disruption.name = work.disruption.resource_name(),

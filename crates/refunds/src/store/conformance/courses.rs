@@ -8,6 +8,7 @@ use redress_core::money::Money;
 use redress_store::{Database, StoreError};
 
 use super::disruptions::{draft, moved, plan};
+use super::items::TERMS;
 use super::{Fixture, announced, arena, at, first_page, open_fixture, order, paid, request};
 use crate::domain::attempt::Reason;
 use crate::domain::disruption::{
@@ -17,7 +18,7 @@ use crate::domain::disruption::{
 use crate::domain::fact::{Fact, Needs};
 use crate::domain::order::PaymentCounters;
 use crate::domain::settle::Finding;
-use crate::store::{Advanced, ItemFilter};
+use crate::store::{Advanced, ItemFilter, Take};
 
 redress_testkit::conformance! {
     open = open_fixture;
@@ -28,7 +29,8 @@ redress_testkit::conformance! {
     a_completed_disruption_is_extended_and_runs_again,
     a_lane_is_fed_no_further_than_its_backlog,
     an_item_that_cannot_be_read_goes_to_a_person,
-    the_first_item_is_set_aside,
+    one_item_is_taken_on_or_set_aside_by_name,
+    a_batch_that_fails_leaves_its_items_free_at_once,
     a_choice_is_carried_out_once,
     silence_means_what_was_said,
     each_part_of_a_scope_narrows_it,
@@ -244,16 +246,48 @@ async fn an_item_that_cannot_be_read_goes_to_a_person(fixture: Fixture) {
     assert_eq!(fixture.states().await, pairs(&states), "it was not");
 }
 
-async fn the_first_item_is_set_aside(fixture: Fixture) {
-    fixture.running(&["A1", "A2"]).await;
+async fn one_item_is_taken_on_or_set_aside_by_name(fixture: Fixture) {
+    fixture.running(&["A1", "A2", "A3"]).await;
     let work = fixture.store.work().await.unwrap().remove(0);
-    let aside = async || fixture.store.set_aside(&work, &*fixture.ids, at(9)).await.unwrap();
-    assert_eq!(aside().await, Some(OrderId::new("A1").unwrap()));
-    let states = [("A1", ItemState::Attention), ("A2", ItemState::Pending)];
+    let next = async || fixture.store.next_item(&work).await.unwrap();
+    let id = |id| OrderId::new(id).unwrap();
+    let aside = async |order| {
+        let (order, ids) = (id(order), &*fixture.ids);
+        fixture.store.set_aside(&work, &order, ids, at(9)).await.unwrap()
+    };
+    assert_eq!(next().await, Some(id("A1")));
+    let (only, ids) = (Take::Only(id("A2")), &*fixture.ids);
+    let taken = fixture.store.start_items(&work, &only, 9, &TERMS, ids, at(9)).await.unwrap();
+    assert_eq!(taken, 1);
+    let [pending, attention] = [ItemState::Pending, ItemState::Attention];
+    let states = [("A1", pending), ("A2", ItemState::Processing), ("A3", pending)];
     assert_eq!(fixture.states().await, pairs(&states));
-    assert_eq!(aside().await, Some(OrderId::new("A2").unwrap()));
-    assert_eq!(aside().await, None);
+    assert!(!aside("A2").await, "it was taken on meanwhile");
+    assert!(aside("A1").await);
+    let states = [("A1", attention), ("A2", ItemState::Processing), ("A3", pending)];
+    assert_eq!(fixture.states().await, pairs(&states));
+    assert_eq!(next().await, Some(id("A3")));
+    assert!(aside("A3").await);
+    assert_eq!(next().await, None);
     assert_eq!(fixture.payment("A1", "p1").await.counters, PaymentCounters::default());
+}
+
+/// The share of nothing is what no database takes.
+async fn a_batch_that_fails_leaves_its_items_free_at_once(fixture: Fixture) {
+    fixture.import(["A1", "A2"].map(order)).await;
+    let mut plans = plans(&["A1", "A2"]);
+    let Due::Pay(price) = &mut plans[0].due else { panic!("nothing is due") };
+    price.shares[0].amount = 0;
+    fixture.start("d1", "derby", &plans).await;
+    let work = fixture.store.work().await.unwrap().remove(0);
+    let takes = [Take::Next(9), Take::Next(1), Take::Only(OrderId::new("A1").unwrap())];
+    for take in takes.iter().cycle().take(15) {
+        let started = fixture.store.start_items(&work, take, 9, &TERMS, &*fixture.ids, at(9));
+        assert!(started.await.is_err(), "{take:?} passes over the item that fails");
+    }
+    let pending = ItemState::Pending;
+    assert_eq!(fixture.states().await, pairs(&[("A1", pending), ("A2", pending)]));
+    fixture.assert_books().await;
 }
 
 /// A postponed derby: keep or money or a voucher until 60, silence keeps.

@@ -20,7 +20,7 @@ use crate::domain::refund::{Refund, RefundState};
 use crate::domain::settle::Finding;
 use crate::store::{
     AppliedPolicy, DisruptionFilter, ImportOutcome, ItemFilter, ItemTerms, OrderFilter,
-    RefundFilter,
+    RefundFilter, Take,
 };
 
 redress_testkit::conformance! {
@@ -183,7 +183,8 @@ async fn items_are_paid_from_their_tenants_orders(fixture: Fixture) {
     let terms = ItemTerms { pay_within: Duration::from_secs(9), arrival: None };
     for work in fixture.store.work().await.unwrap() {
         let (store, ids) = (&fixture.store, &*fixture.ids);
-        assert_eq!(store.start_items(&work, 9, 9, &terms, ids, at(1)).await.unwrap(), 1);
+        let next = Take::Next(9);
+        assert_eq!(store.start_items(&work, &next, 9, &terms, ids, at(1)).await.unwrap(), 1);
     }
     let reserved = async |tenant: TenantId| {
         let ids = [OrderId::new("A1").unwrap()];

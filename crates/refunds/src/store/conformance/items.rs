@@ -19,7 +19,7 @@ use crate::domain::order::{Order, Tender};
 use crate::domain::price::tests::{NOW, price_cancelled_lines, routes};
 use crate::domain::refund::{DisruptionRef, Refund, RefundState};
 use crate::domain::settle::Finding;
-use crate::store::{ItemFilter, ItemTerms, RefundFilter, Work};
+use crate::store::{ItemFilter, ItemTerms, RefundFilter, Take, Work};
 
 redress_testkit::conformance! {
     open = open_fixture;
@@ -37,7 +37,7 @@ redress_testkit::conformance! {
     counts_hold_however_many_changes_they_are_made_of,
 }
 
-const TERMS: ItemTerms =
+pub(super) const TERMS: ItemTerms =
     ItemTerms { pay_within: Duration::from_secs(1_000), arrival: Some(Duration::from_secs(50)) };
 
 fn derby() -> DisruptionRef {
@@ -61,7 +61,8 @@ impl Fixture {
     }
 
     pub(super) async fn take_of(&self, work: &Work, limit: i64, backlog: i64) -> usize {
-        let start = || self.store.start_items(work, limit, backlog, &TERMS, &*self.ids, at(100));
+        let next = Take::Next(limit);
+        let start = || self.store.start_items(work, &next, backlog, &TERMS, &*self.ids, at(100));
         patiently(start).await.unwrap()
     }
 

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::super::changes::{Changes, PendingItem};
 use super::super::rows::{ItemFactRow, PendingItemRow, WorkRow};
-use super::super::{ItemTerms, Work};
+use super::super::{ItemTerms, Take, Work};
 use super::items::fact_columns;
 use super::{attempts, orders, refunds, write};
 use crate::domain::disruption::{Due, ItemState};
@@ -31,16 +31,56 @@ pub(super) async fn work(database: &PostgresDatabase) -> Result<Vec<Work>, Store
     rows.into_iter().map(WorkRow::into_work).collect()
 }
 
+pub(super) async fn next_item(
+    database: &PostgresDatabase,
+    work: &Work,
+) -> Result<Option<OrderId>, StoreError> {
+    let next: Option<String> = sqlx::query_scalar(
+        "SELECT order_id FROM disruption_items
+         WHERE tenant = $1 AND disruption_id = $2 AND lane = $3 AND state = 'PENDING'
+         ORDER BY order_id LIMIT 1",
+    )
+    .bind(work.tenant.as_str())
+    .bind(work.disruption.as_str())
+    .bind(&work.lane)
+    .fetch_optional(&database.pool)
+    .await?;
+    next.map(orders::order_id).transpose()
+}
+
 pub(super) async fn start_items(
     database: &PostgresDatabase,
     work: &Work,
-    limit: i64,
+    take: &Take,
     backlog: i64,
     terms: &ItemTerms,
     ids: &dyn IdSource,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let mut tx = database.begin().await?;
+    match start(&mut tx, work, take, backlog, terms, ids, now).await {
+        Ok(taken) => {
+            database.commit(tx).await?;
+            Ok(taken)
+        }
+        Err(error) => {
+            // A dropped transaction is rolled back at some later time, and until then whoever tries
+            // a smaller batch would pass over its items.
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+async fn start(
+    conn: &mut PgConnection,
+    work: &Work,
+    take: &Take,
+    backlog: i64,
+    terms: &ItemTerms,
+    ids: &dyn IdSource,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     let rows: Vec<PendingItemRow> = sqlx::query_as(
         // Of that disruption alone the index gives the next items in order; a join would sort all
         // that are pending, for each batch.
@@ -50,6 +90,7 @@ pub(super) async fn start_items(
          CROSS JOIN LATERAL (
              SELECT order_id, plan, refund_id FROM disruption_items
              WHERE tenant = $1 AND disruption_id = $2 AND lane = $3 AND state = 'PENDING'
+               AND ($6::text IS NULL OR order_id = $6)
              ORDER BY order_id
              LIMIT least($4, greatest(0, $5 - (
                  SELECT count(*) FROM (
@@ -60,9 +101,10 @@ pub(super) async fn start_items(
     .bind(work.tenant.as_str())
     .bind(work.disruption.as_str())
     .bind(&work.lane)
-    .bind(limit)
+    .bind(take.limit())
     .bind(backlog)
-    .fetch_all(&mut *tx)
+    .bind(take.order())
+    .fetch_all(&mut *conn)
     .await?;
     let taken = rows.len();
     let mut items = Vec::with_capacity(taken);
@@ -84,17 +126,16 @@ pub(super) async fn start_items(
     }
     let mut changes = Changes::default();
     let (again, new): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.refund.is_some());
-    retry(&mut tx, work, again, &mut changes, ids, now).await?;
+    retry(conn, work, again, &mut changes, ids, now).await?;
     let due = new.iter().filter(|item| matches!(item.plan.due, Due::Pay(_)));
     let order_ids: Vec<OrderId> = due.map(|item| item.plan.order.clone()).collect();
-    let held = orders::hold(&mut tx, &work.tenant, &order_ids).await?;
+    let held = orders::hold(conn, &work.tenant, &order_ids).await?;
     for item in new {
         let held = held.get(&item.plan.order);
         changes.start_item(item, held, terms, ids, now);
     }
-    put_aside(&mut tx, work, &broken, &mut changes).await?;
-    write::write(&mut tx, &changes, ids, now).await?;
-    database.commit(tx).await?;
+    put_aside(conn, work, &broken, &mut changes).await?;
+    write::write(conn, &changes, ids, now).await?;
     Ok(taken)
 }
 
@@ -168,24 +209,25 @@ async fn put_aside(
 pub(super) async fn set_aside(
     database: &PostgresDatabase,
     work: &Work,
+    order: &OrderId,
     ids: &dyn IdSource,
     now: Timestamp,
-) -> Result<Option<OrderId>, StoreError> {
+) -> Result<bool, StoreError> {
     let mut tx = database.begin().await?;
-    let first: Option<String> = sqlx::query_scalar(
+    let found: Option<String> = sqlx::query_scalar(
         "SELECT order_id FROM disruption_items
-         WHERE tenant = $1 AND disruption_id = $2 AND lane = $3 AND state = 'PENDING'
-         ORDER BY order_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+         WHERE tenant = $1 AND disruption_id = $2 AND order_id = $3 AND state = 'PENDING'
+         FOR NO KEY UPDATE",
     )
     .bind(work.tenant.as_str())
     .bind(work.disruption.as_str())
-    .bind(&work.lane)
+    .bind(order.as_str())
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(first) = first else { return Ok(None) };
+    let Some(found) = found else { return Ok(false) };
     let mut changes = Changes::default();
-    put_aside(&mut tx, work, std::slice::from_ref(&first), &mut changes).await?;
+    put_aside(&mut tx, work, &[found], &mut changes).await?;
     write::write(&mut tx, &changes, ids, now).await?;
     database.commit(tx).await?;
-    orders::order_id(first).map(Some)
+    Ok(true)
 }

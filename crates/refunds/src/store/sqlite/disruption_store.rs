@@ -7,7 +7,7 @@ use redress_store::StoreError;
 
 use super::super::{
     Advanced, DisruptionFilter, DisruptionStore, ItemFilter, ItemRecord, ItemTerms, ItemTotals,
-    Listed, Page, RequestRecord, Step, Work,
+    Listed, Page, RequestRecord, Step, Take, Work,
 };
 use super::{SqliteStore, disruptions, items, reconcile, scope, taking};
 use crate::domain::audit::AuditEntry;
@@ -128,25 +128,30 @@ impl DisruptionStore for SqliteStore {
         taking::work(&self.database).await
     }
 
+    async fn next_item(&self, work: &Work) -> Result<Option<OrderId>, StoreError> {
+        taking::next_item(&self.database, work).await
+    }
+
     async fn start_items(
         &self,
         work: &Work,
-        limit: i64,
+        take: &Take,
         backlog: i64,
         terms: &ItemTerms,
         ids: &dyn IdSource,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        taking::start_items(&self.database, work, limit, backlog, terms, ids, now).await
+        taking::start_items(&self.database, work, take, backlog, terms, ids, now).await
     }
 
     async fn set_aside(
         &self,
         work: &Work,
+        order: &OrderId,
         ids: &dyn IdSource,
         now: Timestamp,
-    ) -> Result<Option<OrderId>, StoreError> {
-        taking::set_aside(&self.database, work, ids, now).await
+    ) -> Result<bool, StoreError> {
+        taking::set_aside(&self.database, work, order, ids, now).await
     }
 
     async fn lapse_choices(

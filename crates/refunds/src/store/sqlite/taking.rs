@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 
 use super::super::changes::{Changes, PendingItem};
 use super::super::rows::{ItemFactRow, PendingItemRow, WorkRow, encode_rows};
-use super::super::{ItemTerms, Work};
+use super::super::{ItemTerms, Take, Work};
 use super::items::fact_columns;
 use super::{orders, refunds, write};
 use crate::domain::disruption::{Due, ItemState};
@@ -31,10 +31,27 @@ pub(super) async fn work(database: &SqliteDatabase) -> Result<Vec<Work>, StoreEr
     rows.into_iter().map(WorkRow::into_work).collect()
 }
 
+pub(super) async fn next_item(
+    database: &SqliteDatabase,
+    work: &Work,
+) -> Result<Option<OrderId>, StoreError> {
+    let next: Option<String> = sqlx::query_scalar(
+        "SELECT order_id FROM disruption_items
+         WHERE tenant = $1 AND disruption_id = $2 AND lane = $3 AND state = 'PENDING'
+         ORDER BY order_id LIMIT 1",
+    )
+    .bind(work.tenant.as_str())
+    .bind(work.disruption.as_str())
+    .bind(&work.lane)
+    .fetch_optional(&database.read)
+    .await?;
+    next.map(orders::order_id).transpose()
+}
+
 pub(super) async fn start_items(
     database: &SqliteDatabase,
     work: &Work,
-    limit: i64,
+    take: &Take,
     backlog: i64,
     terms: &ItemTerms,
     ids: &dyn IdSource,
@@ -46,7 +63,7 @@ pub(super) async fn start_items(
          FROM disruptions d
          JOIN disruption_items i ON i.tenant = d.tenant AND i.disruption_id = d.disruption_id
          WHERE d.tenant = $1 AND d.disruption_id = $2 AND d.state = 'RUNNING'
-           AND i.lane = $3 AND i.state = 'PENDING'
+           AND i.lane = $3 AND i.state = 'PENDING' AND ($6 IS NULL OR i.order_id = $6)
          ORDER BY i.order_id
          LIMIT min($4, max(0, $5 - (
              SELECT count(*) FROM (
@@ -55,8 +72,9 @@ pub(super) async fn start_items(
     .bind(work.tenant.as_str())
     .bind(work.disruption.as_str())
     .bind(&work.lane)
-    .bind(limit)
+    .bind(take.limit())
     .bind(backlog)
+    .bind(take.order())
     .fetch_all(&mut *tx)
     .await?;
     let taken = rows.len();
@@ -158,24 +176,24 @@ async fn put_aside(
 pub(super) async fn set_aside(
     database: &SqliteDatabase,
     work: &Work,
+    order: &OrderId,
     ids: &dyn IdSource,
     now: Timestamp,
-) -> Result<Option<OrderId>, StoreError> {
+) -> Result<bool, StoreError> {
     let mut tx = database.begin().await?;
-    let first: Option<String> = sqlx::query_scalar(
+    let found: Option<String> = sqlx::query_scalar(
         "SELECT order_id FROM disruption_items
-         WHERE tenant = $1 AND disruption_id = $2 AND lane = $3 AND state = 'PENDING'
-         ORDER BY order_id LIMIT 1",
+         WHERE tenant = $1 AND disruption_id = $2 AND order_id = $3 AND state = 'PENDING'",
     )
     .bind(work.tenant.as_str())
     .bind(work.disruption.as_str())
-    .bind(&work.lane)
+    .bind(order.as_str())
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(first) = first else { return Ok(None) };
+    let Some(found) = found else { return Ok(false) };
     let mut changes = Changes::default();
-    put_aside(&mut tx, work, std::slice::from_ref(&first), &mut changes).await?;
+    put_aside(&mut tx, work, &[found], &mut changes).await?;
     write::write(&mut tx, &changes, ids, now).await?;
     database.commit(tx).await?;
-    orders::order_id(first).map(Some)
+    Ok(true)
 }

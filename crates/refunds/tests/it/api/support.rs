@@ -20,7 +20,7 @@ use redress_proto::refunds::v1::refund_service_client::RefundServiceClient;
 use redress_refunds::config::{ProvidersConfig, RefundsConfig, StripeConfig};
 use redress_refunds::domain::attempt::Reason;
 use redress_refunds::domain::settle::{AttemptFinding, Finding};
-use redress_refunds::store::{self, CHAIN_LEASE, Claim, ItemTerms, SharedStore};
+use redress_refunds::store::{self, CHAIN_LEASE, Claim, ItemTerms, SharedStore, Take};
 use redress_refunds::{Deps, build};
 use redress_store::{Database, DatabaseSettings, lease, migrate};
 use redress_testkit::clock::{self, START};
@@ -279,7 +279,10 @@ impl Api {
         let now = self.clock.now();
         for work in self.store.work().await.unwrap() {
             let all = i64::MAX;
-            self.store.start_items(&work, all, all, &terms, &*self.ids, now).await.unwrap();
+            self.store
+                .start_items(&work, &Take::Next(all), all, &terms, &*self.ids, now)
+                .await
+                .unwrap();
         }
     }
 

@@ -29,7 +29,7 @@ use redress_refunds::store::{
     CreateOutcome, Decision, DisruptionFilter, DisruptionStore, ImportOutcome, ImportedOrder,
     ItemFilter, ItemRecord, ItemTerms, ItemTotals, LaneState, LaneStore, LedgerStore, Listed,
     NewRefund, OrderFilter, Page, PaymentAt, RefundFilter, RefundStore, RequestRecord, SharedStore,
-    Slice, Slot, Step, StoredQuote, StoredReply, Taken, Work,
+    Slice, Slot, Step, StoredQuote, StoredReply, Take, Taken, Work,
 };
 use redress_store::StoreError;
 use redress_store::lease::Lease;
@@ -202,15 +202,16 @@ forward! {
             now: Timestamp,
         ) -> Option<Item>;
         work() -> Vec<Work>;
+        next_item(work: &Work) -> Option<OrderId>;
         start_items(
             work: &Work,
-            limit: i64,
+            take: &Take,
             backlog: i64,
             terms: &ItemTerms,
             ids: &dyn IdSource,
             now: Timestamp,
         ) -> usize;
-        set_aside(work: &Work, ids: &dyn IdSource, now: Timestamp) -> Option<OrderId>;
+        set_aside(work: &Work, order: &OrderId, ids: &dyn IdSource, now: Timestamp) -> bool;
         lapse_choices(limit: i64, ids: &dyn IdSource, now: Timestamp) -> usize;
         abort_items(limit: i64) -> usize;
         complete_disruptions(ids: &dyn IdSource, now: Timestamp) -> usize;

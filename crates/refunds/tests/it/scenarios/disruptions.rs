@@ -279,16 +279,15 @@ async fn scenario_25_what_fails_is_named_and_retried_and_a_broken_item_stops_nob
     let mut client = stage.api.disruptions("arena");
     let crew = stage.hire();
     let done = stage.until(&name, State::Completed).await;
+    let named: Vec<_> = stage
+        .items(&name)
+        .await
+        .into_iter()
+        .filter(|item| item.state() == ItemState::Attention)
+        .map(|item| (item.order, item.reason_code, item.next_action))
+        .collect();
     let counts = done.counts.unwrap();
-    assert_eq!((counts.succeeded, counts.attention), (63, 3));
-    let failed = |items: Vec<pb::DisruptionItem>| {
-        items
-            .into_iter()
-            .filter(|item| item.state() == ItemState::Attention)
-            .map(|item| (item.order, item.reason_code, item.next_action))
-            .collect::<Vec<_>>()
-    };
-    let named = failed(stage.items(&name).await);
+    assert_eq!((counts.succeeded, counts.attention), (63, 3), "{named:?}");
     let orders: Vec<_> = named.iter().map(|(order, ..)| order.as_str()).collect();
     assert_eq!(orders, ["orders/A010", "orders/A033", "orders/A040"]);
     assert!(named.iter().all(|(_, reason, action)| !reason.is_empty() && !action.is_empty()));
