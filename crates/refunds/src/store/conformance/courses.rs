@@ -281,7 +281,7 @@ async fn a_batch_that_fails_leaves_its_items_free_at_once(fixture: Fixture) {
     fixture.start("d1", "derby", &plans).await;
     let work = fixture.store.work().await.unwrap().remove(0);
     let takes = [Take::Next(9), Take::Next(1), Take::Only(OrderId::new("A1").unwrap())];
-    for take in takes.iter().cycle().take(15) {
+    for take in takes.iter().cycle().take(60) {
         let started = fixture.store.start_items(&work, take, 9, &TERMS, &*fixture.ids, at(9));
         assert!(started.await.is_err(), "{take:?} passes over the item that fails");
     }
