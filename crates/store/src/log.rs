@@ -27,7 +27,7 @@ pub(crate) async fn read(
 ) -> Result<Vec<Vec<Event>>, StoreError> {
     const READ_SQLITE: &str = r#"SELECT k.key AS nth, e.id, e.tenant, e.type, e.subject, e.time,
             e.payload_version, e.payload, e.traceparent, e.position
-        FROM json_each($1) k
+        FROM jsonb_each($1) k
         CROSS JOIN event_log e ON e."partition" = k.value->>0 AND e.position > k.value->>1
             AND e.position <= k.value->>1 + $2
         ORDER BY e.position"#;
@@ -107,7 +107,7 @@ pub(crate) async fn move_cursors(
                 .map_err(|error| StoreError::Internal(error.into()))?;
             sqlx::query(
                 r#"INSERT INTO relay_cursors (subscriber, "partition", position)
-                   SELECT $1, value->>0, value->>1 FROM json_each($2) WHERE TRUE
+                   SELECT $1, value->>0, value->>1 FROM jsonb_each($2) WHERE TRUE
                    ON CONFLICT (subscriber, "partition")
                    DO UPDATE SET position = excluded.position"#,
             )

@@ -21,7 +21,7 @@ const INSERT: &str = concat!(
      value ->> 'refund', value ->> 'requested_currency', value ->> 'requested_minor_units', \
      value ->> 'issued_currency', value ->> 'issued_minor_units', 'PENDING', NULL, NULL, 0, \
      value ->> 'create_time', NULL, value ->> 'create_time' \
-     FROM json_each($1) WHERE true \
+     FROM jsonb_each($1) WHERE true \
      ON CONFLICT (tenant, occasion) DO NOTHING"
 );
 
@@ -36,13 +36,13 @@ const CLAIM: &str = concat!(
     columns!()
 );
 
-// json_each has columns of its own, `id` among them: hence the names before the dots.
+// jsonb_each has columns of its own, `id` among them: hence the names before the dots.
 const SETTLE: &str = "UPDATE notifications AS n SET state = s.value ->> 'state', \
      locale = s.value ->> 'locale', reason = s.value ->> 'reason', \
      attempts = coalesce(s.value ->> 'attempts', n.attempts), \
      due_time = coalesce(s.value ->> 'due_time', n.due_time), \
      send_time = s.value ->> 'send_time', claim_token = NULL \
-     FROM json_each($2) AS s \
+     FROM jsonb_each($2) AS s \
      WHERE n.tenant = s.value ->> 'tenant' AND n.id = s.value ->> 'id' \
      AND n.claim_token = $1 AND n.state = 'PENDING'";
 

@@ -51,7 +51,8 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(value).map_err(|cause| StoreError::Internal(Box::new(cause)))
 }
 
-/// Encodes the rows of a set-based SQLite statement, which reads them back with `json_each`.
+/// Encodes the rows of a set-based SQLite statement, which reads them back with `jsonb_each`: with
+/// `json_each` each row would be written as text again, and parsed again for each of its fields.
 pub(super) fn encode_rows<T: Serialize>(rows: &[T]) -> Result<String, StoreError> {
     serde_json::to_string(rows).map_err(|cause| StoreError::Internal(Box::new(cause)))
 }

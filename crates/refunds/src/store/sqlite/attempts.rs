@@ -45,7 +45,7 @@ pub(super) async fn claim_to_send(
     let keys: Vec<_> = rows.iter().map(|row| (&row.tenant, &row.refund_id)).collect();
     sqlx::query(
         "UPDATE refunds SET state = 'PROCESSING', version = version + 1, updated = $2
-         FROM json_each($1) k
+         FROM jsonb_each($1) k
          WHERE refunds.tenant = k.value->>0 AND refunds.refund_id = k.value->>1
            AND refunds.state = 'QUEUED'",
     )
@@ -94,7 +94,7 @@ pub(super) async fn settle(
     let mut tx = database.begin().await?;
     let owners: Vec<(String, String)> = sqlx::query_as(
         "SELECT DISTINCT a.tenant, a.refund_id
-         FROM json_each($1) k
+         FROM jsonb_each($1) k
          JOIN attempts a ON a.tenant = k.value->>0 AND a.attempt_id = k.value->>1",
     )
     .bind(encode_rows(&keys)?)

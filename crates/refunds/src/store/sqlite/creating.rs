@@ -43,7 +43,7 @@ async fn look(
     standing.hold(tenant, orders::hold(conn, tenant, &touched.orders).await?);
     let used: Vec<String> = sqlx::query_scalar(
         "SELECT quote_id FROM refunds
-         WHERE tenant = $1 AND quote_id IN (SELECT value FROM json_each($2))",
+         WHERE tenant = $1 AND quote_id IN (SELECT value FROM jsonb_each($2))",
     )
     .bind(tenant.as_str())
     .bind(encode_rows(&touched.quotes)?)
@@ -52,7 +52,7 @@ async fn look(
     standing.used(tenant, used);
     // CROSS JOIN: SQLite would rather walk through everything that the tenant has.
     let answered: Vec<String> = sqlx::query_scalar(
-        "SELECT r.request_id FROM json_each($2) k
+        "SELECT r.request_id FROM jsonb_each($2) k
          CROSS JOIN idempotency_records r ON r.tenant = $1 AND r.method = k.value->>0
            AND r.request_id = k.value->>1",
     )
@@ -63,7 +63,7 @@ async fn look(
     standing.answered(tenant, answered);
     if !touched.buyers.is_empty() {
         let used_up = sqlx::query_as(
-            "SELECT b.customer, b.event_id FROM json_each($2) k
+            "SELECT b.customer, b.event_id FROM jsonb_each($2) k
              CROSS JOIN buyer_refunds b ON b.tenant = $1 AND b.customer = k.value->>0
                AND b.event_id = k.value->>1",
         )
@@ -113,7 +113,7 @@ pub(super) async fn buyer_refunds(
 ) -> Result<Vec<(EventId, i64)>, StoreError> {
     let rows: Vec<(String, i64)> = sqlx::query_as(
         "SELECT event_id, count(*) FROM buyer_refunds
-         WHERE tenant = $1 AND customer = $2 AND event_id IN (SELECT value FROM json_each($3))
+         WHERE tenant = $1 AND customer = $2 AND event_id IN (SELECT value FROM jsonb_each($3))
          GROUP BY event_id",
     )
     .bind(tenant.as_str())

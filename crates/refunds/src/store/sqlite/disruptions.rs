@@ -48,7 +48,7 @@ pub(super) async fn create(
     .await?;
     sqlx::query(
         "INSERT INTO disruption_events (tenant, disruption_id, event_id)
-         SELECT $1, $2, value FROM json_each($3) WHERE true ON CONFLICT DO NOTHING",
+         SELECT $1, $2, value FROM jsonb_each($3) WHERE true ON CONFLICT DO NOTHING",
     )
     .bind(disruption.tenant.as_str())
     .bind(disruption.id.as_str())

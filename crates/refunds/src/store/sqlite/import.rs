@@ -54,7 +54,7 @@ async fn stored(
     let known: Vec<KnownOrderRow> = sqlx::query_as(
         "SELECT order_id, source_version, digest, currency, policy, pinned_policy, policy_version
          FROM orders
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))",
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2))",
     )
     .bind(tenant.as_str())
     .bind(&ids)
@@ -63,7 +63,7 @@ async fn stored(
     let payments = sqlx::query_as(
         "SELECT order_id, payment_id, elsewhere_reported, refunded_elsewhere, external
          FROM payments
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))",
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2))",
     )
     .bind(tenant.as_str())
     .bind(&ids)
@@ -71,7 +71,7 @@ async fn stored(
     .await?;
     let versions = sqlx::query_as(
         "SELECT policy_id, version, effective FROM policies
-         WHERE tenant = $1 AND policy_id IN (SELECT value FROM json_each($2))",
+         WHERE tenant = $1 AND policy_id IN (SELECT value FROM jsonb_each($2))",
     )
     .bind(tenant.as_str())
     .bind(encode_rows(&policies_of(orders, &known, default_policy))?)
@@ -92,7 +92,7 @@ async fn marks(
         "SELECT order_id, payment_id,
                 refunded_elsewhere + reserved + refunded + disputed - captured AS excess
          FROM payments
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2)) AND overdrawn
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2)) AND overdrawn
          ORDER BY order_id, payment_id",
     )
     .bind(tenant.as_str())
@@ -102,7 +102,7 @@ async fn marks(
     let lines = sqlx::query_as(
         "SELECT order_id, line_id, max(committed - gross - repriced, 0) AS excess
          FROM order_lines
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2)) AND over_refunded
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2)) AND over_refunded
          ORDER BY order_id, line_id",
     )
     .bind(tenant.as_str())
@@ -143,7 +143,7 @@ async fn withdraw_lines(
     let ids = ids_json(updated)?;
     sqlx::query(
         "DELETE FROM order_lines
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2))
            AND committed = 0 AND committed_units = 0 AND repriced = 0",
     )
     .bind(tenant.as_str())
@@ -152,7 +152,7 @@ async fn withdraw_lines(
     .await?;
     sqlx::query(
         "UPDATE order_lines SET removed = TRUE, over_refunded = FALSE
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))",
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2))",
     )
     .bind(tenant.as_str())
     .bind(&ids)
@@ -176,9 +176,9 @@ async fn withdraw_payments(
     sqlx::query(
         "UPDATE payments
          SET captured = refunded_elsewhere, overdrawn = (reserved + refunded + disputed > 0)
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2))
            AND (order_id, payment_id) NOT IN (
-               SELECT value->>'order', value->>'payment' FROM json_each($3))",
+               SELECT value->>'order', value->>'payment' FROM jsonb_each($3))",
     )
     .bind(tenant.as_str())
     .bind(ids_json(updated)?)
@@ -205,7 +205,7 @@ async fn upsert_orders(
              value->>'pinned_policy', value->>'policy_version', value->>'sales_channel',
              value->>'travellers', value->>'discounts', value->>'currency', value->>'total',
              $3, $3
-         FROM json_each($2) WHERE true
+         FROM jsonb_each($2) WHERE true
          ON CONFLICT (tenant, order_id) DO UPDATE SET
              source_version = excluded.source_version, digest = excluded.digest,
              customer = excluded.customer, email = excluded.email,
@@ -240,7 +240,7 @@ async fn upsert_lines(
              value->>'event_end', value->>'place', value->>'section', value->>'carrier',
              value->>'trip', value->>'units', value->>'gross', value->>'tax', value->>'discount',
              value->>'discount_id', value->>'traveller_ids'
-         FROM json_each($2) WHERE true
+         FROM jsonb_each($2) WHERE true
          ON CONFLICT (tenant, order_id, line_id) DO UPDATE SET
              ordinal = excluded.ordinal, kind = excluded.kind, event_id = excluded.event_id,
              title = excluded.title, event_start = excluded.event_start,
@@ -276,7 +276,7 @@ async fn upsert_payments(
              value->>'captured', value->>'points', value->>'elsewhere_reported',
              value->>'refunded_elsewhere',
              (value->>'refunded_elsewhere') > (value->>'captured'), value->>'capture_time'
-         FROM json_each($2) WHERE true
+         FROM jsonb_each($2) WHERE true
          ON CONFLICT (tenant, order_id, payment_id) DO UPDATE SET
              ordinal = excluded.ordinal, tender = excluded.tender, provider = excluded.provider,
              provider_reference = excluded.provider_reference, captured = excluded.captured,

@@ -37,7 +37,7 @@ pub(super) async fn totals(
     let rows: Vec<ItemTotalsRow> = sqlx::query_as(
         "SELECT disruption_id, state, lane, currency, items AS count, requested, issued
          FROM disruption_tallies
-         WHERE tenant = $1 AND disruption_id IN (SELECT value FROM json_each($2))
+         WHERE tenant = $1 AND disruption_id IN (SELECT value FROM jsonb_each($2))
            AND (state = 'HELD') = $3 AND items > 0
          ORDER BY disruption_id, state, lane, currency",
     )
@@ -167,7 +167,7 @@ pub(super) async fn freeze(
              requested, plan)
          SELECT $1, $2, value->>'order_id', value->>'state', value->>'lane', value->>'currency',
              value->>'requested', CAST(value->>'plan' AS BLOB)
-         FROM json_each($3) WHERE true
+         FROM jsonb_each($3) WHERE true
          ON CONFLICT (tenant, disruption_id, order_id) DO UPDATE SET
              state = excluded.state, lane = excluded.lane, currency = excluded.currency,
              requested = excluded.requested, plan = excluded.plan
@@ -181,7 +181,7 @@ pub(super) async fn freeze(
     .await?;
     sqlx::query(
         "INSERT INTO disruption_lanes (tenant, disruption_id, lane)
-         SELECT DISTINCT $1, $2, value->>'lane' FROM json_each($3) WHERE true
+         SELECT DISTINCT $1, $2, value->>'lane' FROM jsonb_each($3) WHERE true
          ON CONFLICT DO NOTHING",
     )
     .bind(tenant.as_str())
@@ -223,8 +223,8 @@ pub(super) async fn retry(
     let changed = sqlx::query(
         "UPDATE disruption_items SET state = 'PENDING'
          WHERE tenant = $1 AND disruption_id = $2 AND state = 'ATTENTION'
-           AND reason_code IN (SELECT value FROM json_each($3))
-           AND ($4 = '[]' OR order_id IN (SELECT value FROM json_each($4)))",
+           AND reason_code IN (SELECT value FROM jsonb_each($3))
+           AND ($4 = '[]' OR order_id IN (SELECT value FROM jsonb_each($4)))",
     )
     .bind(tenant.as_str())
     .bind(id.as_str())
@@ -243,7 +243,7 @@ pub(super) async fn not_pending(
     orders: &[OrderId],
 ) -> Result<Option<OrderId>, StoreError> {
     let missing: Option<String> = sqlx::query_scalar(
-        "SELECT v.value FROM json_each($3) AS v
+        "SELECT v.value FROM jsonb_each($3) AS v
          WHERE NOT EXISTS (
              SELECT 1 FROM disruption_items i
              WHERE i.tenant = $1 AND i.disruption_id = $2 AND i.order_id = v.value
@@ -321,7 +321,7 @@ async fn chosen(
         "UPDATE disruption_items SET remedy = $4,
              state = CASE WHEN $4 = 'REFUND' THEN 'PENDING' ELSE state END
          WHERE tenant = $1 AND disruption_id = $2
-           AND order_id IN (SELECT value FROM json_each($3))",
+           AND order_id IN (SELECT value FROM jsonb_each($3))",
     )
     .bind(tenant.as_str())
     .bind(id.as_str())
@@ -336,7 +336,7 @@ async fn chosen(
          JOIN disruptions d ON d.tenant = i.tenant AND d.disruption_id = i.disruption_id
          JOIN orders o ON o.tenant = i.tenant AND o.order_id = i.order_id
          WHERE i.tenant = $1 AND i.disruption_id = $2
-           AND i.order_id IN (SELECT value FROM json_each($3))"
+           AND i.order_id IN (SELECT value FROM jsonb_each($3))"
     ))
     .bind(tenant.as_str())
     .bind(id.as_str())

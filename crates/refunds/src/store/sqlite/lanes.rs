@@ -143,7 +143,7 @@ impl LaneStore for SqliteStore {
             .await?;
         sqlx::query(
             "DELETE FROM lane_funds WHERE provider = $1
-               AND currency NOT IN (SELECT value->>'currency' FROM json_each($2))",
+               AND currency NOT IN (SELECT value->>'currency' FROM jsonb_each($2))",
         )
         .bind(provider)
         .bind(&rows)
@@ -153,7 +153,7 @@ impl LaneStore for SqliteStore {
             "INSERT INTO lane_funds (provider, currency, needed, available, since, checks)
              SELECT $1, value->>'currency', value->>'needed', value->>'available',
                  value->>'since', value->>'checks'
-             FROM json_each($2) WHERE TRUE
+             FROM jsonb_each($2) WHERE TRUE
              ON CONFLICT (provider, currency) DO UPDATE SET needed = EXCLUDED.needed,
                  available = EXCLUDED.available, checks = EXCLUDED.checks",
         )

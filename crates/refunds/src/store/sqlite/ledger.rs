@@ -163,7 +163,7 @@ async fn append<T: Chained>(
         return Ok(0);
     }
     let heads = sqlx::query_as(
-        "SELECT h.tenant, h.position, h.hash FROM json_each($1) k
+        "SELECT h.tenant, h.position, h.hash FROM jsonb_each($1) k
          JOIN chain_heads h ON h.tenant = k.value AND h.chain = $2",
     )
     .bind(encode_rows(&batch.tenants())?)
@@ -175,7 +175,7 @@ async fn append<T: Chained>(
     let seqs = encode_rows(&batch.seqs)?;
     let mut tx = database.begin().await?;
     lease::guard_sqlite(&mut tx, lease).await?;
-    sqlx::query("DELETE FROM chain_queue WHERE seq IN (SELECT value FROM json_each($1))")
+    sqlx::query("DELETE FROM chain_queue WHERE seq IN (SELECT value FROM jsonb_each($1))")
         .bind(seqs)
         .execute(&mut *tx)
         .await?;
@@ -183,7 +183,7 @@ async fn append<T: Chained>(
         "INSERT INTO chain_links (tenant, chain, position, item, phase, hash)
          SELECT value->>'tenant', $2, value->>'position', value->>'item', value->>'phase',
              unhex(value->>'hash')
-         FROM json_each($1)",
+         FROM jsonb_each($1)",
     )
     .bind(encode_rows(&links)?)
     .bind(chain)
@@ -192,7 +192,7 @@ async fn append<T: Chained>(
     sqlx::query(
         "INSERT INTO chain_heads (tenant, chain, position, hash)
          SELECT value->>'tenant', $2, value->>'position', unhex(value->>'hash')
-         FROM json_each($1) WHERE TRUE
+         FROM jsonb_each($1) WHERE TRUE
          ON CONFLICT (tenant, chain) DO UPDATE
          SET position = excluded.position, hash = excluded.hash",
     )
@@ -244,7 +244,7 @@ async fn add_to_balances(conn: &mut SqliteConnection, rows: &[Value]) -> Result<
         "INSERT INTO account_balances (tenant, account, currency, debits, credits)
          SELECT value->>'tenant', value->>'account', value->>'currency', value->>'debits',
              value->>'credits'
-         FROM json_each($1) WHERE TRUE
+         FROM jsonb_each($1) WHERE TRUE
          ON CONFLICT (tenant, account, currency) DO UPDATE
          SET debits = debits + excluded.debits, credits = credits + excluded.credits",
     )

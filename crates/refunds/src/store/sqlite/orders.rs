@@ -29,7 +29,7 @@ pub(super) async fn load(
                 state, policy, pinned_policy, policy_version, sales_channel, travellers, discounts,
                 currency, total
          FROM orders
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2))
          ORDER BY order_id",
     )
     .bind(tenant.as_str())
@@ -41,7 +41,7 @@ pub(super) async fn load(
                 event_end, place, section, carrier, trip, units, gross, tax, discount, discount_id,
                 traveller_ids, committed, committed_units, refunding, repriced, over_refunded
          FROM order_lines
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2)) AND NOT removed
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2)) AND NOT removed
          ORDER BY order_id, ordinal",
     )
     .bind(tenant.as_str())
@@ -53,7 +53,7 @@ pub(super) async fn load(
                 elsewhere_reported, refunded_elsewhere, reserved, refunded, external, disputed,
                 overdrawn, capture_time
          FROM payments
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2))
          ORDER BY order_id, ordinal, payment_id",
     )
     .bind(tenant.as_str())
@@ -74,12 +74,12 @@ pub(super) async fn hold(
              refunded_elsewhere + reserved + refunded + disputed AS taken, 0 AS units,
              0 AS units_taken, overdrawn AS is_exceeded
          FROM payments
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2))
          UNION ALL
          SELECT order_id, 'LINE', line_id, gross + repriced, committed, units, committed_units,
              over_refunded
          FROM order_lines
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2)) AND NOT removed",
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2)) AND NOT removed",
     )
     .bind(tenant.as_str())
     .bind(ids_json(ids)?)
@@ -161,7 +161,7 @@ pub(super) async fn contacts(
                  WHERE l.tenant = o.tenant AND l.order_id = o.order_id AND NOT l.removed
                  ORDER BY ordinal LIMIT 1) AS title
          FROM orders o
-         WHERE tenant = $1 AND order_id IN (SELECT value FROM json_each($2))
+         WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2))
          ORDER BY order_id",
     )
     .bind(tenant.as_str())

@@ -46,7 +46,7 @@ pub(super) async fn quotes(
     let ids: Vec<_> = keys.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).collect();
     let rows: Vec<QuoteRow> = sqlx::query_as(
         "SELECT q.tenant, q.quote_id, q.body, r.refund_id, o.customer
-         FROM json_each($1) k
+         FROM jsonb_each($1) k
          CROSS JOIN quotes q ON q.tenant = k.value->>0 AND q.quote_id = k.value->>1
          CROSS JOIN orders o ON o.tenant = q.tenant AND o.order_id = q.order_id
          LEFT JOIN refunds r ON r.tenant = q.tenant AND r.quote_id = q.quote_id",
@@ -68,7 +68,7 @@ pub(super) async fn load(
                 r.state, r.currency, r.requested, r.issued, r.lines, r.repriced, r.override_code,
                 r.legal_deadline, r.expected_arrival, r.reason, r.requester, r.approver,
                 r.traceparent, r.version, r.created, r.updated
-         FROM json_each($1) k
+         FROM jsonb_each($1) k
          JOIN refunds r ON r.tenant = k.value->>0 AND r.refund_id = k.value->>1
          ORDER BY r.refund_id",
     )
@@ -79,7 +79,7 @@ pub(super) async fn load(
         "SELECT a.tenant, a.attempt_id, a.refund_id, a.order_id, a.payment_id, a.ordinal,
                 a.provider, a.payment_reference, a.currency, a.amount, a.state, a.reason,
                 a.provider_refund, a.claim, a.due, a.sent, a.absences, a.delays, a.updated
-         FROM json_each($1) k
+         FROM jsonb_each($1) k
          JOIN attempts a ON a.tenant = k.value->>0 AND a.refund_id = k.value->>1
          ORDER BY a.refund_id, a.payment_id, a.ordinal",
     )

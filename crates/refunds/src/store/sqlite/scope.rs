@@ -23,13 +23,13 @@ macro_rules! in_scope {
             $column,
             " <> '' AND l.order_id > $4 AND NOT l.removed
                AND ($5 IS NULL OR l.event_start >= $5) AND ($6 IS NULL OR l.event_start < $6)
-               AND ($7 = '[]' OR l.section IN (SELECT value FROM json_each($7)))
-               AND ($8 = '[]' OR l.trip IN (SELECT value FROM json_each($8)))
-               AND ($9 = '[]' OR l.carrier IN (SELECT value FROM json_each($9)))
+               AND ($7 = '[]' OR l.section IN (SELECT value FROM jsonb_each($7)))
+               AND ($8 = '[]' OR l.trip IN (SELECT value FROM jsonb_each($8)))
+               AND ($9 = '[]' OR l.carrier IN (SELECT value FROM jsonb_each($9)))
                AND ($3 = '[]' OR EXISTS (
                    SELECT 1 FROM orders o
                    WHERE o.tenant = l.tenant AND o.order_id = l.order_id
-                     AND o.sales_channel IN (SELECT value FROM json_each($3))))
+                     AND o.sales_channel IN (SELECT value FROM jsonb_each($3))))
                AND ($11 IS NULL OR NOT EXISTS (
                    SELECT 1 FROM disruption_items i
                    WHERE i.tenant = l.tenant AND i.disruption_id = $11
@@ -68,11 +68,11 @@ fn key_of(scope: &Scope) -> Result<Option<Key>, StoreError> {
         ScopeKey::Trips([_]) => statements!("trip", " = $2 ->> 0"),
         ScopeKey::Carriers([_]) => statements!("carrier", " = $2 ->> 0"),
         ScopeKey::Events(_) => {
-            statements!("event_id", " IN (SELECT value FROM json_each($2))")
+            statements!("event_id", " IN (SELECT value FROM jsonb_each($2))")
         }
-        ScopeKey::Trips(_) => statements!("trip", " IN (SELECT value FROM json_each($2))"),
+        ScopeKey::Trips(_) => statements!("trip", " IN (SELECT value FROM jsonb_each($2))"),
         ScopeKey::Carriers(_) => {
-            statements!("carrier", " IN (SELECT value FROM json_each($2))")
+            statements!("carrier", " IN (SELECT value FROM jsonb_each($2))")
         }
     };
     let values = match key {

@@ -157,7 +157,7 @@ async fn put_aside(
         " FROM disruption_items i
          JOIN disruptions d ON d.tenant = i.tenant AND d.disruption_id = i.disruption_id
          JOIN orders o ON o.tenant = i.tenant AND o.order_id = i.order_id
-         WHERE i.tenant = $1 AND i.disruption_id = $2 AND i.order_id IN (SELECT value FROM json_each($3))"
+         WHERE i.tenant = $1 AND i.disruption_id = $2 AND i.order_id IN (SELECT value FROM jsonb_each($3))"
     ))
     .bind(work.tenant.as_str())
     .bind(work.disruption.as_str())

@@ -110,7 +110,7 @@ async fn insert_refunds(conn: &mut SqliteConnection, changes: &Changes) -> Resul
              value->>'override_code', value->>'legal_deadline', value->>'expected_arrival',
              value->>'reason', value->>'requester', value->>'approver', value->>'traceparent',
              value->>'version', value->>'created', value->>'updated'
-         FROM json_each($1)",
+         FROM jsonb_each($1)",
         &rows,
     )
     .await
@@ -147,7 +147,7 @@ async fn insert_attempts(
              value->>'reason', value->>'provider_refund', value->>'claim', value->>'due',
              value->>'sent', value->>'absences', value->>'delays', value->>'updated',
              value->>'bulk'
-         FROM json_each($1)",
+         FROM jsonb_each($1)",
         &rows,
     )
     .await
@@ -184,7 +184,7 @@ async fn update_attempts(
                         THEN v.value->>'updated' ELSE v.value->>'due' END, hinted = 0,
              sent = v.value->>'sent', absences = v.value->>'absences',
              delays = v.value->>'delays', updated = v.value->>'updated'
-         FROM json_each($1) v
+         FROM jsonb_each($1) v
          WHERE attempts.tenant = v.value->>'tenant'
            AND attempts.attempt_id = v.value->>'attempt_id'",
         &rows,
@@ -213,7 +213,7 @@ async fn update_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Resu
         "UPDATE refunds SET state = v.value->>'state', issued = v.value->>'issued',
              reason = v.value->>'reason', approver = v.value->>'approver',
              version = v.value->>'version', updated = v.value->>'updated'
-         FROM json_each($1) v
+         FROM jsonb_each($1) v
          WHERE refunds.tenant = v.value->>'tenant' AND refunds.refund_id = v.value->>'refund_id'",
         &rows,
     )
@@ -246,7 +246,7 @@ async fn add_to_counters(conn: &mut SqliteConnection, changes: &Changes) -> Resu
          FROM (SELECT value->>'tenant' AS tenant, value->>'order_id' AS order_id,
                       value->>'payment_id' AS payment_id, sum(value->>'reserved') AS reserved,
                       sum(value->>'refunded') AS refunded
-               FROM json_each($1) GROUP BY 1, 2, 3) v
+               FROM jsonb_each($1) GROUP BY 1, 2, 3) v
          WHERE payments.tenant = v.tenant AND payments.order_id = v.order_id
            AND payments.payment_id = v.payment_id",
         &rows,
@@ -285,7 +285,7 @@ async fn add_to_lines(conn: &mut SqliteConnection, changes: &Changes) -> Result<
                       value->>'line_id' AS line_id, sum(value->>'committed') AS committed,
                       sum(value->>'refunding') AS refunding, sum(value->>'units') AS units,
                       sum(value->>'repriced') AS repriced
-               FROM json_each($1) GROUP BY 1, 2, 3) v
+               FROM jsonb_each($1) GROUP BY 1, 2, 3) v
          WHERE order_lines.tenant = v.tenant AND order_lines.order_id = v.order_id
            AND order_lines.line_id = v.line_id",
         &rows,
@@ -302,7 +302,7 @@ async fn write_buyer_uses(
     execute(
         conn,
         "DELETE FROM buyer_refunds
-         WHERE (tenant, refund_id) IN (SELECT value->>0, value->>1 FROM json_each($1))",
+         WHERE (tenant, refund_id) IN (SELECT value->>0, value->>1 FROM jsonb_each($1))",
         &freed,
     )
     .await?;
@@ -312,7 +312,7 @@ async fn write_buyer_uses(
     execute(
         conn,
         "INSERT INTO buyer_refunds (tenant, customer, event_id, refund_id)
-         SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each($1)",
+         SELECT value->>0, value->>1, value->>2, value->>3 FROM jsonb_each($1)",
         &used,
     )
     .await
@@ -370,7 +370,7 @@ async fn insert_postings(
          SELECT value->>'tenant', value->>'attempt_id', value->>'phase', value->>'kind',
              value->>'refund_id', value->>'debit', value->>'credit', value->>'currency',
              value->>'amount', value->>'created'
-         FROM json_each($1)",
+         FROM jsonb_each($1)",
         &rows,
     )
     .await
@@ -398,7 +398,7 @@ async fn update_items(conn: &mut SqliteConnection, changes: &Changes) -> Result<
         "UPDATE disruption_items SET state = v.value->>'state', refund_id = v.value->>'refund_id',
              issued = v.value->>'issued', reason_code = v.value->>'reason_code',
              next_action = v.value->>'next_action'
-         FROM json_each($1) v
+         FROM jsonb_each($1) v
          WHERE disruption_items.tenant = v.value->>'tenant'
            AND disruption_items.disruption_id = v.value->>'disruption_id'
            AND disruption_items.order_id = v.value->>'order_id'",
