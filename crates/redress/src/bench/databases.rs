@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use redress_core::id::{IdSource as _, RandomIds};
 use redress_local_postgres::{Cluster, Ending, Spec, find_binaries};
+use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -75,6 +76,17 @@ impl Postgres {
         }
         Ok(self.cluster.leave().await?)
     }
+}
+
+/// Tells PostgreSQL what the tables of the database at `url` hold. Autovacuum does so within a minute
+/// of an import.
+pub(super) async fn analyze(url: &str) -> Result<()> {
+    if url.starts_with("postgres") {
+        let mut connection = PgConnection::connect(url).await?;
+        sqlx::query("ANALYZE").execute(&mut connection).await?;
+        connection.close().await?;
+    }
+    Ok(())
 }
 
 async fn private_cluster() -> Result<Cluster> {

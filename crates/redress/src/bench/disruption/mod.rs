@@ -24,7 +24,7 @@ use self::provider::{Manner, Provider};
 use self::replicas::Replicas;
 use self::report::Report;
 use self::suite::Suite;
-use super::databases::{self, Postgres};
+use super::databases::{self, Postgres, analyze};
 use super::memory;
 use super::progress::Progress;
 use crate::cli::{DisruptionArgs, DisruptionDatabase, ServiceName};
@@ -170,9 +170,9 @@ async fn by_hand(
         let connections = service.connections();
         super::tenant::apply(connections, &[ServiceName::Refunds]).await?;
         course::stock(connections, count, progress).await?;
-        service.analyze().await?;
+        analyze(&url).await?;
         course::freeze(connections, count, progress).await?;
-        service.analyze().await
+        analyze(&url).await
     }
     .await;
     service.stop().await?;
@@ -194,7 +194,7 @@ async fn refunds(
     let url = server.create("refunds").await?;
     let provider = Provider::start(plan.manner, plan.orders).await?;
     let service = Replicas::start(plan, &url, provider.base_url()).await?;
-    let measured = measure_refunds(plan, &service, &provider, report, progress).await;
+    let measured = measure_refunds(plan, &url, &service, &provider, report, progress).await;
     service.stop().await?;
     provider.stop().await?;
     measured
@@ -202,6 +202,7 @@ async fn refunds(
 
 async fn measure_refunds(
     plan: &Plan,
+    url: &str,
     service: &Replicas,
     provider: &Provider,
     report: &mut Report,
@@ -211,7 +212,7 @@ async fn measure_refunds(
     super::tenant::apply(connections, &[ServiceName::Refunds]).await?;
     report.import_orders_per_s = per_s(count, course::stock(connections, count, progress).await?);
     progress.tell(&format!("imported: {:.0}/s", report.import_orders_per_s));
-    service.analyze().await?;
+    analyze(url).await?;
     let (name, preview, freeze) = course::freeze(connections, count, progress).await?;
     (report.preview_s, report.freeze_s) = (preview.as_secs_f64(), freeze.as_secs_f64());
     progress.tell(&format!("previewed in {preview:.2?}, frozen in {freeze:.2?}"));
@@ -241,8 +242,9 @@ async fn whole_suite(
     report: &mut Report,
     progress: &Progress,
 ) -> Result<()> {
-    let mut databases = Vec::new();
-    for service in ServiceName::ALL {
+    let refunds = server.create("suite_refunds").await?;
+    let mut databases = vec![(ServiceName::Refunds, refunds.clone())];
+    for service in [ServiceName::Cases, ServiceName::Notifications, ServiceName::Feedback] {
         let url = server.create(&format!("suite_{}", service.as_str())).await?;
         databases.push((service, url));
     }
@@ -253,6 +255,7 @@ async fn whole_suite(
         let connections = suite.connections();
         super::tenant::apply(connections, &ServiceName::ALL).await?;
         course::stock(connections, count, progress).await?;
+        analyze(&refunds).await?;
         let (name, ..) = course::freeze(connections, count, progress).await?;
         let start = Instant::now();
         let ran = course::pay(connections, &name, count, progress).await?;

@@ -37,7 +37,6 @@ pub(super) struct Replicas {
     stop: CancellationToken,
     connections: Connections,
     subscribers: Subscribers,
-    database: Database,
     _folder: TempDir,
 }
 
@@ -50,7 +49,6 @@ impl Replicas {
         let stop = CancellationToken::new();
         let mut running = Vec::new();
         let mut places = Vec::new();
-        let mut first = None;
         for _ in 0..plan.replicas {
             let settings: Settings<RefundsConfig> =
                 load(Some(&home.settings_file(ServiceName::Refunds)), [])?;
@@ -58,18 +56,17 @@ impl Replicas {
             let bound = Bound::bind(settings.check(Arc::clone(&clock))?).await?;
             places.push((ServiceName::Refunds, bound.addr()));
             let database = connect(&settings).await?;
-            if first.is_none() {
+            if running.is_empty() {
                 redress_store::migrate(&database, &redress_refunds::SCHEMA).await?;
             }
             let deps = redress_refunds::Deps {
-                database: database.clone(),
+                database,
                 clock,
                 ids: Arc::new(RandomIds),
                 subscribers: subscribers.sinks(),
             };
             let service = redress_refunds::build(&settings.service, deps).await?;
             running.push(bound.start(service, &stop));
-            first.get_or_insert(database);
         }
         places.truncate(1);
         let tenant = TenantId::new(tenant::TENANT)?;
@@ -79,7 +76,6 @@ impl Replicas {
             stop,
             connections: Connections::to(&places, tenant, token)?,
             subscribers,
-            database: first.context("at least one replica is needed")?,
             _folder: folder,
         })
     }
@@ -92,14 +88,6 @@ impl Replicas {
     /// Who hears of the events.
     pub(super) const fn subscribers(&self) -> &Subscribers {
         &self.subscribers
-    }
-
-    /// Tells PostgreSQL what its tables hold. Autovacuum does so within a minute of an import.
-    pub(super) async fn analyze(&self) -> Result<()> {
-        if let Database::Postgres(postgres) = &self.database {
-            sqlx::query("ANALYZE").execute(&postgres.pool).await?;
-        }
-        Ok(())
     }
 
     /// Stops serving.
