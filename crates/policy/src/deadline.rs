@@ -5,24 +5,33 @@
 
 use redress_calendar::{CalendarError, DueDay, Zone};
 use redress_core::clock::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use crate::model::Policy;
+use crate::model::{Citation, Policy};
 use crate::situation::Uncertainty;
 use crate::vocabulary::DayUnit;
 
-/// By when something has to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadline {
-    /// The last instant.
-    pub at: Timestamp,
-    /// Why the true one may be later.
+/// The clock that a law, or the terms of sale, holds over a refund. It stops when the money is
+/// issued, however long the payment provider takes from there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegalClock {
+    /// Since when it runs.
+    pub start: Timestamp,
+    /// The last instant to issue the money.
+    pub due: Timestamp,
+    /// The IANA zone that its days were counted in.
+    pub time_zone: String,
+    /// Where it stands.
+    pub law: Citation,
+    /// Why the true last instant may be later.
     pub uncertainty: Option<Uncertainty>,
 }
 
 impl Policy {
     /// By when a refund that was asked for at `requested` has to be paid: the same time of day in
     /// `zone`, as many days later as the policy says. The day of the request does not count.
-    pub fn pay_by(&self, requested: Timestamp, zone: &str) -> Result<Deadline, CalendarError> {
+    pub fn pay_by(&self, requested: Timestamp, zone: &str) -> Result<LegalClock, CalendarError> {
+        let time_zone = zone.to_owned();
         let zone = Zone::named(zone)?;
         let from = zone.date(requested)?;
         let days = self.pay_within_days;
@@ -38,7 +47,13 @@ impl Policy {
                 DueDay::OutOfRange { earliest } => (earliest, uncertain),
             },
         };
-        Ok(Deadline { at: zone.same_time_on(requested, date)?, uncertainty })
+        Ok(LegalClock {
+            start: requested,
+            due: zone.same_time_on(requested, date)?,
+            time_zone,
+            law: self.citation.clone(),
+            uncertainty,
+        })
     }
 }
 
@@ -48,7 +63,6 @@ mod tests {
     use redress_core::id::PolicyId;
 
     use super::*;
-    use crate::model::Citation;
     use crate::notice::tests::calendar;
 
     fn policy(days: u16, unit: DayUnit) -> Policy {
@@ -62,8 +76,11 @@ mod tests {
     }
 
     fn pay_by(policy: &Policy, requested: &str, zone: &str) -> (String, bool) {
-        let deadline = policy.pay_by(parse_instant(requested).unwrap(), zone).unwrap();
-        (format_instant(deadline.at), deadline.uncertainty.is_some())
+        let requested = parse_instant(requested).unwrap();
+        let clock = policy.pay_by(requested, zone).unwrap();
+        assert_eq!((clock.start, clock.time_zone.as_str()), (requested, zone));
+        assert_eq!(clock.law, policy.citation);
+        (format_instant(clock.due), clock.uncertainty.is_some())
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod what_if;
 mod words;
 
 pub use condition::{Condition, MAX_CONDITION_LEN};
-pub use deadline::Deadline;
+pub use deadline::LegalClock;
 pub use evaluate::{CONDITION_NOT_MET, EVENT_CANCELLED, FEE_KEPT, TOO_LATE};
 pub use facts::{BUILTINS, BUYER_REFUNDS, Builtin, FactDeclaration, FactKind, FactValue};
 pub use model::{

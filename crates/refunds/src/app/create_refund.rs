@@ -234,7 +234,7 @@ impl RefundDraft {
             needs_approval: quote.needs_approval
                 || is_above_limit(&self.limits, &self.roles, total),
             // The quote's promise stands, although the law would count from now.
-            legal_deadline: quote.legal_deadline,
+            legal_deadline: quote.legal_clock.due,
             expected_arrival: self.connections.arrival(used).map(|time| self.now.plus(time)),
             requester: self.requester.clone(),
             traceparent: self.traceparent.clone(),

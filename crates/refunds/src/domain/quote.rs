@@ -12,7 +12,7 @@ use redress_core::id::{EventId, OrderId, PolicyId, QuoteId};
 use redress_core::money::split_by_largest_remainder;
 use redress_policy::reprice::{DiscountedLine, reprice};
 use redress_policy::{
-    Citation, Deadline, Decision, FactValue, LineFacts, LineKind, LinePrice, NeededFact,
+    Citation, Decision, FactValue, LegalClock, LineFacts, LineKind, LinePrice, NeededFact,
     OverrideCode, Policy, Refusal, Situation,
 };
 use serde::{Deserialize, Serialize};
@@ -35,8 +35,8 @@ pub struct Quote {
     pub policy_version: i64,
     /// Where the rules stand.
     pub citation: Citation,
-    /// By when the money has to be paid if the quote is accepted at once.
-    pub legal_deadline: Timestamp,
+    /// By when the law wants the money to be paid if the quote is accepted at once.
+    pub legal_clock: LegalClock,
     /// When the buyer will see the money; `None` when no provider says.
     pub expected_arrival: Option<Timestamp>,
     /// Until when it can be accepted.
@@ -152,8 +152,8 @@ pub fn quote_withdrawal(
     let priced = decide(order, &chosen, ask, policy, terms.buyer_refunds, now)?;
     let mut uncertainties: Vec<String> =
         priced.iter().filter_map(|price| Some(price.uncertainty?.as_str().to_owned())).collect();
-    let deadline = pay_by(&chosen, policy, now)?;
-    uncertainties.extend(deadline.uncertainty.map(|why| why.as_str().to_owned()));
+    let legal_clock = pay_by(&chosen, policy, now)?;
+    uncertainties.extend(legal_clock.uncertainty.map(|why| why.as_str().to_owned()));
     uncertainties.sort();
     uncertainties.dedup();
     let once_for = if policy.once_per_buyer { events_of(&chosen) } else { Vec::new() };
@@ -166,7 +166,7 @@ pub fn quote_withdrawal(
         policy: policy.id.clone(),
         policy_version: policy.version,
         citation: policy.citation.clone(),
-        legal_deadline: deadline.at,
+        legal_clock,
         expected_arrival: terms.arrival.map(|arrival| now.plus(arrival)),
         expires: now.plus(terms.validity),
         override_code: ask.override_code,
@@ -234,7 +234,11 @@ fn choose<'a>(
 }
 
 /// By when the money has to be paid, in days of the place that the first line is for.
-fn pay_by(chosen: &[Chosen<'_>], policy: &Policy, now: Timestamp) -> Result<Deadline, QuoteError> {
+fn pay_by(
+    chosen: &[Chosen<'_>],
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<LegalClock, QuoteError> {
     let Some(first) = chosen.first() else { return Err(QuoteError::LineNotRefundable) };
     policy.pay_by(now, &first.line.event_time_zone).map_err(|error| {
         let line = first.line.id.clone();

@@ -11,7 +11,7 @@ use redress_core::id::{
     RefundId, TenantId,
 };
 use redress_core::money::{Currency, Money};
-use redress_policy::{Citation, LineKind};
+use redress_policy::{Citation, LegalClock, LineKind};
 use redress_refunds::domain::attempt::{Attempt, AttemptState, Reason};
 use redress_refunds::domain::audit::{AuditAction, AuditEntry};
 use redress_refunds::domain::disruption::{
@@ -234,7 +234,13 @@ impl Shop {
             policy: PolicyId::new("standard").unwrap(),
             policy_version: 1,
             citation: Citation { title: "Terms".to_owned(), uri: String::new() },
-            legal_deadline: now.plus(DAY * 14),
+            legal_clock: LegalClock {
+                start: now,
+                due: now.plus(DAY * 14),
+                time_zone: "UTC".to_owned(),
+                law: Citation { title: "Terms".to_owned(), uri: String::new() },
+                uncertainty: None,
+            },
             expected_arrival: None,
             expires: now.plus(DAY),
             override_code: None,

@@ -189,9 +189,9 @@ fn show(question: &Question<'_>, decision: &Decision) -> Result<()> {
                     output::line(format!("Uncertain: {}", uncertainty.as_str()));
                 }
             }
-            let deadline = question.policy.pay_by(question.at, question.zone.name())?;
-            let by = question.zone.in_words(deadline.at)?;
-            let earliest = if deadline.uncertainty.is_some() { ", or later" } else { "" };
+            let clock = question.policy.pay_by(question.at, question.zone.name())?;
+            let by = question.zone.in_words(clock.due)?;
+            let earliest = if clock.uncertainty.is_some() { ", or later" } else { "" };
             let asked = question.zone.in_words(question.at)?;
             output::line(format!("Asked for on {asked}, it is to be paid by {by}{earliest}."));
         }

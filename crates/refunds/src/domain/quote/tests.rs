@@ -79,7 +79,11 @@ fn without_lines_everything_is_quoted_but_fees_and_taxes() {
     let refunds: Vec<_> = quote.price.lines.iter().map(|l| (&*l.rule, l.fee, l.refund)).collect();
     assert_eq!(refunds, [("early", 750, 2250), ("early", 500, 1500)]);
     assert_eq!(quote.price.total, 3750);
-    assert_eq!(quote.legal_deadline, Timestamp(before_start(100).0 + 14 * 24 * HOUR));
+    let clock = &quote.legal_clock;
+    assert_eq!(clock.start, before_start(100));
+    assert_eq!(clock.due, Timestamp(before_start(100).0 + 14 * 24 * HOUR));
+    assert_eq!(clock.time_zone, order().lines[0].event_time_zone);
+    assert_eq!((clock.law.title.as_str(), clock.uncertainty), ("Terms", None));
     assert_eq!(quote.expires, before_start(100).plus(Duration::from_mins(30)));
     assert_eq!(quote.price.lines[0].citation.as_ref().unwrap().title, "Terms");
     assert!(!quote.price.lines[0].path.is_empty(), "the way to the figure is told");

@@ -3,7 +3,7 @@
 use redress_api::{etag, time};
 use redress_core::id::DisruptionId;
 use redress_core::money::Currency;
-use redress_policy::Step;
+use redress_policy::{LegalClock, Step};
 use redress_proto::refunds::v1 as pb;
 
 use super::amount;
@@ -33,13 +33,25 @@ pub(in crate::grpc) fn quote(quote: &Quote) -> pb::Quote {
         policy: quote.policy.resource_name(),
         policy_version: quote.policy_version,
         citation: Some(citation_to_proto(&quote.citation)),
-        legal_deadline_time: Some(time::to_proto(quote.legal_deadline)),
+        legal_deadline_time: Some(time::to_proto(quote.legal_clock.due)),
         expected_arrival_time: quote.expected_arrival.map(time::to_proto),
         expire_time: Some(time::to_proto(quote.expires)),
         override_code: override_to_proto(quote.override_code),
         evidence: quote.evidence.iter().map(evidence).collect(),
         repriced_lines: quote.price.repriced.iter().map(|line| repriced(currency, line)).collect(),
         uncertainties: quote.uncertainties.clone(),
+        legal_clock: Some(legal_clock(&quote.legal_clock)),
+    }
+}
+
+/// The wire form of a legal clock.
+fn legal_clock(clock: &LegalClock) -> pb::LegalClock {
+    pb::LegalClock {
+        start_time: Some(time::to_proto(clock.start)),
+        due_time: Some(time::to_proto(clock.due)),
+        time_zone: clock.time_zone.clone(),
+        law: Some(citation_to_proto(&clock.law)),
+        earliest: clock.uncertainty.is_some(),
     }
 }
 
@@ -98,6 +110,7 @@ pub(in crate::grpc) fn to_proto(refund: &Refund) -> pb::Refund {
         override_code: override_to_proto(refund.override_code),
         credit_notes: credit_notes(refund).iter().map(|note| credit_note(currency, note)).collect(),
         decisions: Vec::new(),
+        legal_clock: None,
     }
 }
 

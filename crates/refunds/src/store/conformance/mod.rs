@@ -34,7 +34,7 @@ use redress_core::id::{
     AuditRecordId, Ids, OrderId, PaymentId, PolicyId, QuoteId, RefundId, TenantId,
 };
 use redress_core::money::Currency;
-use redress_policy::Citation;
+use redress_policy::{Citation, LegalClock};
 use redress_store::{Database, DatabaseSettings, StoreError, migrate};
 use redress_testkit::clock::START;
 use redress_testkit::ids;
@@ -219,6 +219,17 @@ async fn patiently<'a, T>(
     }
 }
 
+/// A clock that ends at `due`.
+fn clock(due: Timestamp) -> LegalClock {
+    LegalClock {
+        start: START,
+        due,
+        time_zone: "Europe/Berlin".to_owned(),
+        law: Citation { title: "Terms".to_owned(), uri: String::new() },
+        uncertainty: None,
+    }
+}
+
 /// What a refund that accepts a quote is made of.
 fn terms(quote: &Quote) -> RefundTerms {
     RefundTerms {
@@ -228,7 +239,7 @@ fn terms(quote: &Quote) -> RefundTerms {
         disruption: None,
         override_code: None,
         needs_approval: quote.needs_approval,
-        legal_deadline: quote.legal_deadline,
+        legal_deadline: quote.legal_clock.due,
         expected_arrival: Some(at(30)),
         requester: "agent-1".to_owned(),
         traceparent: None,
@@ -265,7 +276,7 @@ impl Fixture {
             policy: PolicyId::new("standard").unwrap(),
             policy_version: 1,
             citation: Citation { title: "Terms".to_owned(), uri: String::new() },
-            legal_deadline: at(9),
+            legal_clock: clock(at(9)),
             expected_arrival: None,
             expires: at(5),
             override_code: None,

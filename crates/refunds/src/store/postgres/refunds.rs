@@ -46,7 +46,7 @@ pub(super) async fn quotes(
     let (tenants, ids): (Vec<&str>, Vec<&str>) =
         keys.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).unzip();
     let rows: Vec<QuoteRow> = sqlx::query_as(
-        "SELECT q.tenant, q.quote_id, q.body, r.refund_id, o.customer
+        "SELECT q.tenant, q.quote_id, q.body, q.created, r.refund_id, o.customer
          FROM UNNEST($1::text[], $2::text[]) AS k (tenant, id)
          JOIN quotes q ON q.tenant = k.tenant AND q.quote_id = k.id
          JOIN orders o ON o.tenant = q.tenant AND o.order_id = q.order_id

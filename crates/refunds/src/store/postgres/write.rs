@@ -7,7 +7,7 @@ use redress_store::{StoreError, Writes, idempotency, outbox};
 use sqlx::PgConnection;
 
 use super::super::changes::Changes;
-use super::super::rows::encode;
+use super::super::rows::{encode, encode_quote};
 use super::super::{RequestRecord, records};
 use super::ledger;
 use crate::domain::attempt::{Attempt, Reason};
@@ -290,7 +290,8 @@ pub(super) fn push_quotes(
     if quotes.is_empty() {
         return Ok(());
     }
-    let bodies = quotes.iter().map(|(_, quote)| encode(quote)).collect::<Result<Vec<_>, _>>()?;
+    let bodies =
+        quotes.iter().map(|(_, quote)| encode_quote(quote)).collect::<Result<Vec<_>, _>>()?;
     writes
         .push(
             "INSERT INTO quotes (tenant, quote_id, order_id, body, expires, created)

@@ -7,6 +7,7 @@ mod disruptions;
 mod lanes;
 mod ledger;
 mod orders;
+mod quotes;
 mod reconcile;
 mod refunds;
 
@@ -14,8 +15,6 @@ use redress_policy::Policy;
 use redress_store::StoreError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::domain::quote::Quote;
 
 pub(super) use disruptions::{
     DisruptionRow, ItemFactRow, ItemRow, ItemTotalsRow, PendingItemRow, WorkRow, scope_digest,
@@ -30,6 +29,7 @@ pub(super) use orders::{
     ElsewhereRow, HeldRow, KnownOrderRow, LineRow, OrderRow, PaymentRow, PolicyVersionRow,
     assemble_holdings, assemble_orders, line_kind, order_state,
 };
+pub(super) use quotes::encode_quote;
 pub(super) use reconcile::{Told, reconciliations};
 pub(super) use refunds::{
     AttemptRow, PaymentAtRow, QuoteRow, RefundRow, SumsRow, assemble_refunds, attempts_from,
@@ -69,9 +69,4 @@ fn decode<T: DeserializeOwned>(
 /// A policy version's JSON.
 pub(super) fn policy_from(body: &[u8], id: &str) -> Result<Policy, StoreError> {
     decode(body, "policies", "body", id)
-}
-
-/// A quote's JSON.
-pub(super) fn quote_from(body: &[u8], id: &str) -> Result<Quote, StoreError> {
-    decode(body, "quotes", "body", id)
 }

@@ -12,7 +12,8 @@ use redress_core::money::Currency;
 use redress_policy::OverrideCode;
 use redress_store::StoreError;
 
-use super::{decode, quote_from, read};
+use super::quotes::quote_from;
+use super::{decode, read};
 use crate::domain::attempt::{Attempt, AttemptState, Reason};
 use crate::domain::ledger::CurrencySums;
 use crate::domain::refund::{DisruptionRef, Origin, Refund, RefundState};
@@ -204,6 +205,7 @@ pub(in crate::store) struct QuoteRow {
     tenant: String,
     quote_id: String,
     body: Vec<u8>,
+    created: i64,
     refund_id: Option<String>,
     customer: String,
 }
@@ -213,7 +215,7 @@ impl QuoteRow {
         let key = self.quote_id.as_str();
         let corrupt = |_| StoreError::corrupt("quotes", "refund_id", key);
         Ok(StoredQuote {
-            quote: quote_from(&self.body, key)?,
+            quote: quote_from(&self.body, Timestamp(self.created), key)?,
             customer: read(CustomerId::new(self.customer).ok(), "orders", "customer", key)?,
             accepted: self.refund_id.map(RefundId::new).transpose().map_err(corrupt)?,
         })

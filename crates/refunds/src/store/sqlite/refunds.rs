@@ -45,7 +45,7 @@ pub(super) async fn quotes(
 ) -> Result<Vec<Option<StoredQuote>>, StoreError> {
     let ids: Vec<_> = keys.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).collect();
     let rows: Vec<QuoteRow> = sqlx::query_as(
-        "SELECT q.tenant, q.quote_id, q.body, r.refund_id, o.customer
+        "SELECT q.tenant, q.quote_id, q.body, q.created, r.refund_id, o.customer
          FROM jsonb_each($1) k
          CROSS JOIN quotes q ON q.tenant = k.value->>0 AND q.quote_id = k.value->>1
          CROSS JOIN orders o ON o.tenant = q.tenant AND o.order_id = q.order_id

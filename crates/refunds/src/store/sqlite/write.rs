@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::super::changes::Changes;
-use super::super::rows::{encode, encode_rows};
+use super::super::rows::{encode_quote, encode_rows};
 use super::super::{RequestRecord, records};
 use super::{ledger, orders};
 use crate::domain::attempt::Attempt;
@@ -332,7 +332,7 @@ pub(super) async fn insert_quote(
     .bind(tenant.as_str())
     .bind(quote.id.as_str())
     .bind(quote.order.as_str())
-    .bind(encode(quote)?)
+    .bind(encode_quote(quote)?)
     .bind(quote.expires.0)
     .bind(now.0)
     .execute(&mut *conn)

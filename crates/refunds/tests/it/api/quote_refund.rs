@@ -101,6 +101,13 @@ async fn every_ticket_is_priced_by_its_tier(api: Api) {
         evidence: Vec::new(),
         repriced_lines: Vec::new(),
         uncertainties: Vec::new(),
+        legal_clock: Some(pb::LegalClock {
+            start_time: after(Duration::ZERO),
+            due_time: after(Duration::from_hours(14 * 24)),
+            time_zone: "Europe/Berlin".to_owned(),
+            law: policy().citation,
+            earliest: false,
+        }),
     };
     assert!(quote.lines.iter().all(|line| !line.explanation.is_empty()));
     assert_eq!(without_explanations(quote), expected);
