@@ -207,6 +207,20 @@ impl BusinessCalendar {
         count + i64::try_from(extra).unwrap_or(0) - i64::try_from(off).unwrap_or(0)
     }
 
+    /// `date` when it is a business day, or the next that is: a period that would end on a day off
+    /// ends on the working day that follows (Regulation (EEC, Euratom) No 1182/71, Article 3(4)).
+    /// Who acts by the bound outside the calendar is never late.
+    pub fn on_or_after(&self, date: Date) -> DueDay {
+        let mut day = date;
+        while self.is_business_day(day) == Some(false) {
+            let Ok(next) = day.plus_days(1) else {
+                return DueDay::OutOfRange { earliest: day };
+            };
+            day = next;
+        }
+        if self.covers(day) { DueDay::Exact(day) } else { DueDay::OutOfRange { earliest: day } }
+    }
+
     /// The `days`-th business day after `from`, which itself does not count.
     pub fn add_business_days(&self, from: Date, days: u16) -> DueDay {
         self.walk(from, days, 1)
@@ -301,6 +315,28 @@ mod tests {
         assert_eq!(notice, DueDay::Exact(date("2026-10-08")));
         let none = china().latest_with_notice(date("2026-10-12"), 0);
         assert_eq!(none, DueDay::Exact(date("2026-10-12")));
+    }
+
+    #[test]
+    fn a_period_that_ends_on_a_day_off_ends_on_the_next_working_day() {
+        for (ends, due) in [
+            ("2026-09-30", DueDay::Exact(date("2026-09-30"))),
+            ("2026-10-01", DueDay::Exact(date("2026-10-08"))),
+            ("2026-10-10", DueDay::Exact(date("2026-10-10"))),
+            ("2026-10-11", DueDay::Exact(date("2026-10-12"))),
+            ("2027-01-01", DueDay::OutOfRange { earliest: date("2027-01-01") }),
+            ("2025-12-31", DueDay::OutOfRange { earliest: date("2025-12-31") }),
+        ] {
+            assert_eq!(china().on_or_after(date(ends)), due, "{ends}");
+        }
+        let mut closed = china();
+        closed.holidays.insert(date("2026-12-31"));
+        let due = DueDay::OutOfRange { earliest: date("2027-01-01") };
+        assert_eq!(closed.on_or_after(date("2026-12-31")), due);
+        closed.valid_until = date("9998-12-31");
+        closed.holidays.insert(date("9998-12-31"));
+        let due = DueDay::OutOfRange { earliest: date("9998-12-31") };
+        assert_eq!(closed.on_or_after(date("9998-12-31")), due);
     }
 
     #[test]

@@ -44,6 +44,14 @@ impl Date {
         Self::from_civil(moved.map_err(|_| InvalidDate)?)
     }
 
+    /// The same day of the month `months` later, or earlier when negative; where that month has no
+    /// such day, its last. So Regulation (EEC, Euratom) No 1182/71, Article 3(2)(c), ends a period
+    /// of months.
+    pub fn plus_months(self, months: i64) -> Result<Self, InvalidDate> {
+        let span = jiff::Span::new().try_months(months).map_err(|_| InvalidDate)?;
+        Self::from_civil(self.0.checked_add(span).map_err(|_| InvalidDate)?)
+    }
+
     /// Such as `19 December 2026`.
     pub fn in_words(self) -> String {
         const MONTHS: [&str; 12] = [
@@ -129,6 +137,28 @@ mod tests {
             assert_eq!(date(from).days_until(date(to)), days, "{from} to {to}");
             assert_eq!(date(from).plus_days(days), Ok(date(to)), "{from} + {days}");
         }
+    }
+
+    #[test]
+    fn months_end_on_the_same_day_or_the_last() {
+        for (from, months, to) in [
+            ("2026-01-31", 1, "2026-02-28"),
+            ("2028-01-31", 1, "2028-02-29"),
+            ("2028-02-29", 12, "2029-02-28"),
+            ("2028-02-29", 48, "2032-02-29"),
+            ("2026-01-31", 2, "2026-03-31"),
+            ("2026-03-31", 1, "2026-04-30"),
+            ("2026-11-30", 3, "2027-02-28"),
+            ("2026-12-31", 1, "2027-01-31"),
+            ("2026-03-31", -1, "2026-02-28"),
+            ("2026-01-15", -1, "2025-12-15"),
+            ("2026-01-15", 0, "2026-01-15"),
+        ] {
+            assert_eq!(date(from).plus_months(months), Ok(date(to)), "{from} + {months}");
+        }
+        assert_eq!(date("9998-12-31").plus_months(1), Err(InvalidDate));
+        assert_eq!(date("0001-01-31").plus_months(-1), Err(InvalidDate));
+        assert_eq!(date("2026-01-31").plus_months(i64::MAX), Err(InvalidDate));
     }
 
     #[test]

@@ -69,13 +69,31 @@ impl Zone {
         Ok(Timestamp(self.day_start(next)?.0 - 1))
     }
 
-    /// The time of day of `at`, on `date`. A time that a change of clocks skips becomes the same
-    /// distance after the gap; one that comes twice is the earlier.
+    /// The time of day of `at`, on `date`; on its own date, `at` itself. A time that a change of
+    /// clocks skips becomes the same distance after the gap; one that comes twice is the earlier.
     pub fn same_time_on(&self, at: Timestamp, date: Date) -> Result<Timestamp, CalendarError> {
+        if self.date(at)? == date {
+            return Ok(at);
+        }
         let time = self.local(at)?.time();
         let there = self.rules.to_ambiguous_timestamp(date.civil().to_datetime(time));
         let there = there.compatible().map_err(|_| CalendarError::OutOfRange)?;
         Ok(Timestamp(there.as_microsecond()))
+    }
+
+    /// The same time of day, `days` civil days later, or earlier when negative: what a law or a fare
+    /// means by "14 days before departure". Between the two instants lie 24 hours for each day, and
+    /// an hour less or more where the clocks change.
+    pub fn days_later(&self, at: Timestamp, days: i64) -> Result<Timestamp, CalendarError> {
+        let date = self.date(at)?.plus_days(days).map_err(|_| CalendarError::OutOfRange)?;
+        self.same_time_on(at, date)
+    }
+
+    /// The same time of day, `months` months later, or earlier when negative, by
+    /// [`Date::plus_months`].
+    pub fn months_later(&self, at: Timestamp, months: i64) -> Result<Timestamp, CalendarError> {
+        let date = self.date(at)?.plus_months(months).map_err(|_| CalendarError::OutOfRange)?;
+        self.same_time_on(at, date)
     }
 
     /// Such as `19 December 2026, 15:30 (Europe/Berlin)`; seconds only where there are some.
@@ -165,6 +183,64 @@ mod tests {
         ] {
             let moved = berlin.same_time_on(at(from), date(day)).unwrap();
             assert_eq!(format_instant(moved), expected, "{from}");
+        }
+    }
+
+    #[test]
+    fn on_its_own_date_an_instant_stays_what_it_is() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        // Half past two comes twice; this is the second.
+        let second = at("2026-10-25T01:30:00.000001Z");
+        assert_eq!(berlin.days_later(second, 0), Ok(second));
+        assert_eq!(berlin.months_later(second, 0), Ok(second));
+    }
+
+    #[test]
+    fn civil_days_later_is_the_same_time_of_day() {
+        for (zone, from, days, expected, hours) in [
+            // The clocks go forward: 14 days before departure is 335 hours.
+            ("Europe/Berlin", "2026-03-29T08:00:00Z", -14, "2026-03-15T09:00:00Z", -335),
+            ("Europe/Berlin", "2026-03-15T09:00:00Z", 14, "2026-03-29T08:00:00Z", 335),
+            // They go back.
+            ("Europe/Berlin", "2026-10-25T09:00:00Z", -14, "2026-10-11T08:00:00Z", -337),
+            ("Europe/Berlin", "2026-10-25T09:00:00Z", -1, "2026-10-24T08:00:00Z", -25),
+            // 02:30 does not exist on 29 March, and comes twice on 25 October.
+            ("Europe/Berlin", "2026-03-28T01:30:00Z", 1, "2026-03-29T01:30:00Z", 24),
+            ("Europe/Berlin", "2026-10-24T00:30:00Z", 1, "2026-10-25T00:30:00Z", 24),
+            // Kiritimati is a day ahead of Honolulu at the same time of day.
+            ("Pacific/Kiritimati", "2026-01-01T10:00:00Z", -1, "2025-12-31T10:00:00Z", -24),
+            ("Pacific/Honolulu", "2026-01-01T10:00:00Z", -1, "2025-12-31T10:00:00Z", -24),
+            // Samoa had no 30 December 2011: the day at which the clocks arrive is the next.
+            ("Pacific/Apia", "2011-12-29T22:00:00Z", 1, "2011-12-30T22:00:00Z", 24),
+            // Leap day and year's end.
+            ("UTC", "2028-02-28T23:59:59Z", 1, "2028-02-29T23:59:59Z", 24),
+            ("UTC", "2028-03-01T00:00:00Z", -1, "2028-02-29T00:00:00Z", -24),
+            ("UTC", "2026-12-31T23:59:59.999999Z", 1, "2027-01-01T23:59:59.999999Z", 24),
+        ] {
+            let zone = Zone::named(zone).unwrap();
+            let moved = zone.days_later(at(from), days).unwrap();
+            assert_eq!(format_instant(moved), expected, "{from} {days}");
+            assert_eq!(moved.0 - at(from).0, hours * 3_600_000_000, "{from} {days}");
+        }
+        let utc = Zone::named("UTC").unwrap();
+        for far in [i64::MIN, i64::MAX] {
+            assert_eq!(utc.days_later(Timestamp(0), far), Err(CalendarError::OutOfRange));
+            assert_eq!(utc.months_later(Timestamp(0), far), Err(CalendarError::OutOfRange));
+        }
+    }
+
+    #[test]
+    fn months_later_is_the_same_day_or_the_last() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        for (from, months, expected) in [
+            ("2026-01-31T22:59:59Z", 1, "2026-02-28T22:59:59Z"),
+            ("2026-01-31T23:00:00Z", 1, "2026-02-28T23:00:00Z"),
+            ("2026-02-28T09:00:00Z", 1, "2026-03-28T09:00:00Z"),
+            ("2026-03-15T09:00:00Z", 1, "2026-04-15T08:00:00Z"),
+            ("2026-04-29T09:00:00Z", -2, "2026-02-28T10:00:00Z"),
+        ] {
+            let moved = berlin.months_later(at(from), months).unwrap();
+            assert_eq!(format_instant(moved), expected, "{from} {months}");
         }
     }
 
