@@ -9,15 +9,19 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use redress_core::clock::Timestamp;
 
 use crate::date::Date;
+use crate::named;
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// Why a local time cannot be told.
+/// Why a local time or a calendar cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarError {
     /// Not a zone of the IANA data.
     #[error("unknown time zone {0:?}: expected an IANA name such as Europe/Berlin")]
     UnknownZone(String),
+    /// Not one of the calendars in `data/`.
+    #[error("unknown calendar {0:?}: expected one of {known}", known = named::known())]
+    UnknownCalendar(String),
     /// The instant lies outside the years that a calendar can name.
     #[error("the instant lies outside the years 1 to 9998")]
     OutOfRange,
