@@ -44,6 +44,12 @@ pub fn required(time: Option<&WireTimestamp>, field: &str) -> Result<Timestamp, 
     from_proto(time, field)
 }
 
+/// The microseconds of a length of time, what is finer cut off; `None` beyond 292,000 years.
+pub fn micros(value: &prost_types::Duration) -> Option<i64> {
+    let micros = value.seconds.checked_mul(1_000_000)?;
+    micros.checked_add(i64::from(value.nanos) / 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

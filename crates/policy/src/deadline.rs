@@ -3,7 +3,7 @@
 //! Invariant: the deadline is never later than the true one. Where business days lie outside the
 //! calendar, it is the earliest that it can be, and says so.
 
-use redress_calendar::{CalendarError, DueDay, Zone};
+use redress_calendar::{BusinessCalendar, CalendarError, Date, DueDay, Zone};
 use redress_core::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -27,89 +27,63 @@ pub struct LegalClock {
     pub uncertainty: Option<Uncertainty>,
 }
 
-impl Policy {
-    /// By when a refund that was asked for at `requested` has to be paid: the same time of day in
-    /// `zone`, as many days later as the policy says. The day of the request does not count.
-    pub fn pay_by(&self, requested: Timestamp, zone: &str) -> Result<LegalClock, CalendarError> {
-        let time_zone = zone.to_owned();
-        let zone = Zone::named(zone)?;
-        let from = zone.date(requested)?;
-        let days = self.pay_within_days;
-        let civil = || from.plus_days(days.into()).map_err(|_| CalendarError::OutOfRange);
-        let uncertain = Some(Uncertainty::CalendarOutOfRange);
-        let (date, uncertainty) = match (self.pay_within_unit, &self.calendar) {
-            (DayUnit::CivilDays, _) => (civil()?, None),
-            // Refused on loading; without a calendar every day may be a business day.
-            (DayUnit::BusinessDays, None) => (civil()?, uncertain),
-            (DayUnit::BusinessDays, Some(calendar)) => match calendar.add_business_days(from, days)
-            {
-                DueDay::Exact(date) => (date, None),
-                DueDay::OutOfRange { earliest } => (earliest, uncertain),
+/// How long a clock runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    /// How much it counts.
+    pub(crate) count: u16,
+    /// What it counts.
+    pub(crate) unit: DayUnit,
+    /// Whether it ends on the next working day, when it would end on a day off.
+    pub(crate) rolls: bool,
+}
+
+impl Run {
+    /// The last instant: the same time of day in `zone`, as much later as the clock counts. The day
+    /// that it starts on does not count.
+    pub(crate) fn end(
+        self,
+        start: Timestamp,
+        zone: &Zone,
+        calendar: Option<&BusinessCalendar>,
+    ) -> Result<(Timestamp, Option<Uncertainty>), CalendarError> {
+        let from = zone.date(start)?;
+        let day = match self.unit {
+            DayUnit::CivilDays => DueDay::Exact(days_after(from, self.count)?),
+            DayUnit::Months => {
+                let months = from.plus_months(self.count.into());
+                DueDay::Exact(months.map_err(|_| CalendarError::OutOfRange)?)
+            }
+            DayUnit::BusinessDays => match calendar {
+                // Refused on loading; without a calendar every day may be a business day.
+                None => DueDay::OutOfRange { earliest: days_after(from, self.count)? },
+                Some(calendar) => calendar.add_business_days(from, self.count),
             },
         };
-        Ok(LegalClock {
-            start: requested,
-            due: zone.same_time_on(requested, date)?,
-            time_zone,
-            law: self.citation.clone(),
-            uncertainty,
-        })
+        let day = match (day, calendar) {
+            (DueDay::Exact(day), Some(calendar)) if self.rolls => calendar.on_or_after(day),
+            (DueDay::Exact(day), None) if self.rolls => DueDay::OutOfRange { earliest: day },
+            (day, _) => day,
+        };
+        let (date, uncertainty) = match day {
+            DueDay::Exact(date) => (date, None),
+            DueDay::OutOfRange { earliest } => (earliest, Some(Uncertainty::CalendarOutOfRange)),
+        };
+        Ok((zone.same_time_on(start, date)?, uncertainty))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use redress_calendar::{format_instant, parse_instant};
-    use redress_core::id::PolicyId;
+fn days_after(from: Date, days: u16) -> Result<Date, CalendarError> {
+    from.plus_days(days.into()).map_err(|_| CalendarError::OutOfRange)
+}
 
-    use super::*;
-    use crate::notice::tests::calendar;
-
-    fn policy(days: u16, unit: DayUnit) -> Policy {
-        let citation = Citation { title: "Terms".to_owned(), uri: String::new() };
-        Policy {
-            pay_within_days: days,
-            pay_within_unit: unit,
-            calendar: Some(calendar()),
-            ..Policy::new(PolicyId::new("p").unwrap(), "P", citation)
+impl Policy {
+    /// The policy's own clock, which counts where none of [`Policy::clocks`] does.
+    pub(crate) const fn own_run(&self) -> Run {
+        Run {
+            count: self.pay_within_days,
+            unit: self.pay_within_unit,
+            rolls: self.pay_within_rolls,
         }
-    }
-
-    fn pay_by(policy: &Policy, requested: &str, zone: &str) -> (String, bool) {
-        let requested = parse_instant(requested).unwrap();
-        let clock = policy.pay_by(requested, zone).unwrap();
-        assert_eq!((clock.start, clock.time_zone.as_str()), (requested, zone));
-        assert_eq!(clock.law, policy.citation);
-        (format_instant(clock.due), clock.uncertainty.is_some())
-    }
-
-    #[test]
-    fn civil_days_end_at_the_same_time_of_day() {
-        let policy = policy(14, DayUnit::CivilDays);
-        for (requested, due) in [
-            ("2026-11-21T10:00:00Z", "2026-12-05T10:00:00Z"),
-            ("2026-10-20T10:00:00Z", "2026-11-03T11:00:00Z"),
-            ("2030-01-01T10:00:00Z", "2030-01-15T10:00:00Z"),
-        ] {
-            assert_eq!(pay_by(&policy, requested, "Europe/Berlin"), (due.to_owned(), false));
-        }
-    }
-
-    #[test]
-    fn business_days_skip_what_the_calendar_says() {
-        let mut policy = policy(2, DayUnit::BusinessDays);
-        let due = |policy: &Policy, requested| pay_by(policy, requested, "UTC");
-        let exact = ("2026-12-28T10:00:00Z".to_owned(), false);
-        assert_eq!(due(&policy, "2026-12-23T10:00:00Z"), exact);
-        let early = ("2027-01-02T10:00:00Z".to_owned(), true);
-        assert_eq!(due(&policy, "2026-12-31T10:00:00Z"), early);
-        policy.calendar = None;
-        assert_eq!(due(&policy, "2026-12-31T10:00:00Z"), early);
-    }
-
-    #[test]
-    fn an_unknown_zone_is_an_error() {
-        let zone = policy(2, DayUnit::CivilDays).pay_by(Timestamp(0), "Europe/Arena");
-        assert_eq!(zone, Err(CalendarError::UnknownZone("Europe/Arena".to_owned())));
     }
 }

@@ -8,6 +8,8 @@ use redress_calendar::format_instant;
 use redress_core::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::texts::Texts;
+
 /// What kind of value a fact has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -20,11 +22,14 @@ pub enum FactKind {
     String,
     /// An instant.
     Timestamp,
+    /// A length of time.
+    Duration,
 }
 
 impl FactKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Bool, Self::Int, Self::String, Self::Timestamp];
+    pub const ALL: [Self; 5] =
+        [Self::Bool, Self::Int, Self::String, Self::Timestamp, Self::Duration];
 
     /// The word in files.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +38,7 @@ impl FactKind {
             Self::Int => "int",
             Self::String => "string",
             Self::Timestamp => "timestamp",
+            Self::Duration => "duration",
         }
     }
 
@@ -41,13 +47,15 @@ impl FactKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// Reads a value of this kind as a person would type it: `true`, `3`, `2026-12-19T14:30:00Z`.
+    /// Reads a value of this kind as a person would type it: `true`, `3`, `2026-12-19T14:30:00Z`,
+    /// `-1:59:00` or `2h30m`.
     pub fn value(self, text: &str) -> Option<FactValue> {
         match self {
             Self::Bool => text.parse().ok().map(FactValue::Bool),
             Self::Int => text.parse().ok().map(FactValue::Int),
             Self::String => Some(FactValue::String(text.to_owned())),
             Self::Timestamp => redress_calendar::parse_instant(text).ok().map(FactValue::Timestamp),
+            Self::Duration => parse_duration(text).map(FactValue::Duration),
         }
     }
 }
@@ -64,6 +72,8 @@ pub enum FactValue {
     String(String),
     /// An instant.
     Timestamp(Timestamp),
+    /// A length of time in microseconds; below zero for what came early.
+    Duration(i64),
 }
 
 impl FactValue {
@@ -74,8 +84,66 @@ impl FactValue {
             Self::Int(_) => FactKind::Int,
             Self::String(_) => FactKind::String,
             Self::Timestamp(_) => FactKind::Timestamp,
+            Self::Duration(_) => FactKind::Duration,
         }
     }
+
+    /// The value as one of `kind`, where a file can write it in no other way: a length of time is
+    /// written as a text.
+    #[must_use]
+    pub fn read_as(self, kind: FactKind) -> Self {
+        match (&self, kind) {
+            (Self::String(text), FactKind::Duration) => kind.value(text).unwrap_or(self),
+            _ => self,
+        }
+    }
+}
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// Reads `3:00:01`, `-1:30:00`, `36h`, `1h30m` or `90s`, as microseconds.
+pub(crate) fn parse_duration(text: &str) -> Option<i64> {
+    let (sign, rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let seconds = if rest.contains(':') { clock(rest)? } else { units(rest)? };
+    seconds.checked_mul(sign * MICROS_PER_SECOND)
+}
+
+/// The seconds of `3:00:01`.
+fn clock(text: &str) -> Option<i64> {
+    let digits =
+        |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?;
+    let mut parts = text.split(':').map(digits);
+    let (hours, minutes, seconds): (i64, i64, i64) =
+        (parts.next()??, parts.next()??, parts.next()??);
+    let fits = parts.next().is_none() && minutes < 60 && seconds < 60;
+    let total = hours.checked_mul(3_600)?.checked_add(minutes * 60 + seconds);
+    total.filter(|_| fits)
+}
+
+/// The seconds of `36h`, `1h30m`, `90m` or `10s`.
+fn units(text: &str) -> Option<i64> {
+    let mut total = 0_i64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let count: i64 = rest[..digits].parse().ok()?;
+        let seconds = match rest[digits..].chars().next()? {
+            'h' => 3_600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        total = total.checked_add(count.checked_mul(seconds)?)?;
+        rest = &rest[digits + 1..];
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+/// `3:00:01`, or `-0:30:00`.
+pub(crate) fn format_duration(micros: i64) -> String {
+    let seconds = micros.unsigned_abs() / MICROS_PER_SECOND.unsigned_abs();
+    let sign = if micros < 0 { "-" } else { "" };
+    format!("{sign}{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 impl fmt::Display for FactValue {
@@ -85,6 +153,7 @@ impl fmt::Display for FactValue {
             Self::Int(value) => value.fmt(f),
             Self::String(value) => write!(f, "{value:?}"),
             Self::Timestamp(value) => f.write_str(&format_instant(*value)),
+            Self::Duration(value) => f.write_str(&format_duration(*value)),
         }
     }
 }
@@ -98,7 +167,22 @@ pub struct FactDeclaration {
     #[serde(rename = "type")]
     pub kind: FactKind,
     /// The question that an agent asks.
-    pub question: String,
+    pub question: Texts,
+    /// What holds as long as nobody shows otherwise; without it, the fact has to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assume: Option<Assumption>,
+    /// The kind of document that shows it, such as `MEDICAL_CERTIFICATE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+}
+
+/// What holds of a fact that nobody told, and why it may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assumption {
+    /// The value.
+    pub value: FactValue,
+    /// Who bears the burden of showing otherwise, and where that stands.
+    pub because: String,
 }
 
 /// A fact that Redress knows by itself.
@@ -169,6 +253,7 @@ mod tests {
             (FactKind::Int, "3"),
             (FactKind::String, "x"),
             (FactKind::Timestamp, "2026-12-19T14:30:00Z"),
+            (FactKind::Duration, "-1:59:01"),
         ] {
             let value = kind.value(text).unwrap();
             assert_eq!(value.kind(), kind);
@@ -176,6 +261,38 @@ mod tests {
             assert_eq!(FactKind::parse(kind.as_str()), Some(kind));
         }
         assert_eq!(FactKind::parse("float"), None);
+    }
+
+    #[test]
+    fn lengths_of_time_are_read_as_people_write_them() {
+        for (text, seconds) in [
+            ("3:00:01", Some(10_801)),
+            ("-1:59:00", Some(-7_140)),
+            ("0:00:00", Some(0)),
+            ("120:00:00", Some(432_000)),
+            ("36h", Some(129_600)),
+            ("1h30m", Some(5_400)),
+            ("-10s", Some(-10)),
+            ("3:60:00", None),
+            ("3:00", None),
+            ("3:00:00:00", None),
+            ("+3:00:00", None),
+            ("3d", None),
+            ("1.5h", None),
+            ("h", None),
+            ("3", None),
+            ("", None),
+            ("-", None),
+            ("9999999999999999h", None),
+            ("9223372036854775807s", None),
+        ] {
+            let micros = seconds.map(|seconds: i64| seconds * MICROS_PER_SECOND);
+            assert_eq!(parse_duration(text), micros, "{text}");
+        }
+        assert_eq!(format_duration(-7_141_000_000), "-1:59:01");
+        let text = FactValue::String("3h".to_owned());
+        assert_eq!(text.clone().read_as(FactKind::Duration), FactValue::Duration(10_800_000_000));
+        assert_eq!(text.clone().read_as(FactKind::String), text);
     }
 
     #[test]

@@ -22,8 +22,21 @@ pub(crate) struct Fee {
     pub(crate) bounded: i64,
 }
 
+/// Amounts that facts tell, in minor units of the order's currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Told {
+    /// What the share is of; without it, the price.
+    pub(crate) base: Option<i64>,
+    /// A cost that is kept besides.
+    pub(crate) cost: i64,
+    /// A cost that the fee is at least.
+    pub(crate) minimum: i64,
+    /// Days used, and all days, of which there is at least one.
+    pub(crate) days: Option<(i64, i64)>,
+}
+
 /// The fee for `units` that cost `gross` together.
-pub(crate) fn fee(terms: &Terms, rounding: Rounding, gross: i64, units: i64) -> Fee {
+pub(crate) fn fee(terms: &Terms, told: Told, rounding: Rounding, gross: i64, units: i64) -> Fee {
     let whole = i128::from(ALL_BASIS_POINTS);
     let gross = gross.max(0);
     let count = match terms.fixed_fee_per {
@@ -32,21 +45,42 @@ pub(crate) fn fee(terms: &Terms, rounding: Rounding, gross: i64, units: i64) -> 
     };
     // No price comes near the limit, and the sum below has to stay inside an `i128`.
     let fixed = (i128::from(terms.fixed_fee) * i128::from(count)).min(i64::MAX.into());
-    let share = i128::from(gross) * i128::from(terms.charge.fee_basis_points());
-    let exact = share + fixed * whole;
-    let step = i128::from(rounding.step.max(1)) * whole;
-    let multiples = exact.div_euclid(step) + i128::from(goes_up(exact, step, rounding.mode));
-    let rounded = multiples * step / whole;
+    let base = i128::from(told.base.map_or(gross, |base| base.clamp(0, gross)));
+    let points = i128::from(terms.charge.fee_basis_points());
+    let (done, days) = told.days.map_or((0, 1), |(done, of)| {
+        let of = of.clamp(1, MAX_DAYS);
+        (i128::from(done.clamp(0, of)), i128::from(of))
+    });
+    // In units of one minor unit by the whole and the days, so that nothing is rounded twice.
+    let share = base * points * days + base * (whole - points).max(0) * done;
+    let exact = share + (fixed + i128::from(told.cost.max(0))) * whole * days;
+    let (rounded, inexact) = to_step(exact, whole * days, rounding);
     let lowered = terms.maximum_fee.map_or(rounded, |most| rounded.min(i128::from(most)));
-    let bounded = lowered.max(i128::from(terms.minimum_fee));
+    let least = terms.minimum_fee.max(told.minimum);
+    let bounded = lowered.max(i128::from(least));
     let amount = bounded.clamp(0, i128::from(gross));
     Fee {
         amount: narrow(amount),
         fixed: narrow(fixed),
         rounded: narrow(rounded),
-        inexact: multiples * step != exact,
+        inexact,
         bounded: narrow(bounded),
     }
+}
+
+/// More days than any trip has.
+const MAX_DAYS: i64 = 100_000;
+
+/// `exact / unit` brought to a multiple of the step, and whether that changed it.
+fn to_step(exact: i128, unit: i128, rounding: Rounding) -> (i128, bool) {
+    let step = i128::from(rounding.step.max(1)) * unit;
+    let multiples = exact.div_euclid(step) + i128::from(goes_up(exact, step, rounding.mode));
+    (multiples * step / unit, multiples * step != exact)
+}
+
+/// `exact / unit`, rounded; `unit` is above zero.
+pub(crate) fn share(exact: i128, unit: i128, rounding: Rounding) -> i64 {
+    narrow(to_step(exact, unit, rounding).0)
 }
 
 /// Whether a sum goes to the multiple above rather than below.
@@ -75,7 +109,7 @@ mod tests {
     use proptest::prelude::*;
     use redress_core::money::MAX_MINOR_UNITS;
 
-    fn share(points: u16) -> Terms {
+    fn part(points: u16) -> Terms {
         Terms { charge: Charge::Fee(points), ..Terms::default() }
     }
 
@@ -84,7 +118,7 @@ mod tests {
     }
 
     fn amount(terms: &Terms, rounding: Rounding, gross: i64, units: i64) -> i64 {
-        fee(terms, rounding, gross, units).amount
+        fee(terms, Told::default(), rounding, gross, units).amount
     }
 
     #[test]
@@ -106,7 +140,7 @@ mod tests {
             for (mode, expected) in
                 [(Down, down), (Up, up), (HalfUp, half_up), (HalfEven, half_even)]
             {
-                let fee = fee(&share(1000), rounding(50, mode), gross, 1);
+                let fee = fee(&part(1000), Told::default(), rounding(50, mode), gross, 1);
                 assert_eq!(fee.amount, expected, "10 % of {gross}, {mode:?}");
                 assert_eq!(fee.inexact, gross % 500 != 0, "10 % of {gross}, {mode:?}");
             }
@@ -117,7 +151,7 @@ mod tests {
     fn published_examples_hold() {
         // China's railway: to half a yuan, half up, at least 2.00.
         let railway = |points, gross| {
-            let terms = Terms { minimum_fee: 200, ..share(points) };
+            let terms = Terms { minimum_fee: 200, ..part(points) };
             amount(&terms, rounding(50, RoundingMode::HalfUp), gross, 1)
         };
         assert_eq!(railway(500, 55_300), 2750);
@@ -131,23 +165,26 @@ mod tests {
         assert_eq!(101 - amount(&russia, Rounding::default(), 101, 1), 31);
         // China's airlines: whole yuan, half up.
         let airline =
-            |gross, points| amount(&share(points), rounding(100, RoundingMode::HalfUp), gross, 1);
+            |gross, points| amount(&part(points), rounding(100, RoundingMode::HalfUp), gross, 1);
         assert_eq!(airline(123_400, 1000), 12_300);
         assert_eq!(airline(123_000, 2500), 30_800);
     }
 
     #[test]
     fn fixed_fees_are_charged_by_unit_or_by_line() {
-        let by = |fixed_fee_per| Terms { fixed_fee: 250, fixed_fee_per, ..share(1000) };
+        let by = |fixed_fee_per| Terms { fixed_fee: 250, fixed_fee_per, ..part(1000) };
         assert_eq!(amount(&by(FixedFeePer::Unit), Rounding::default(), 9000, 3), 900 + 750);
         assert_eq!(amount(&by(FixedFeePer::Line), Rounding::default(), 9000, 3), 900 + 250);
         assert_eq!(amount(&by(FixedFeePer::Unit), Rounding::default(), 9000, -1), 900);
-        assert_eq!(fee(&by(FixedFeePer::Unit), Rounding::default(), 9000, 3).fixed, 750);
+        assert_eq!(
+            fee(&by(FixedFeePer::Unit), Told::default(), Rounding::default(), 9000, 3).fixed,
+            750
+        );
     }
 
     #[test]
     fn minimum_and_maximum_are_for_the_line_and_the_price_is_the_limit() {
-        let terms = Terms { minimum_fee: 300, maximum_fee: Some(1000), ..share(1000) };
+        let terms = Terms { minimum_fee: 300, maximum_fee: Some(1000), ..part(1000) };
         for (gross, bounded, kept) in [
             (0, 300, 0),
             (200, 300, 200),
@@ -158,19 +195,41 @@ mod tests {
             (10_010, 1000, 1000),
             (-5, 300, 0),
         ] {
-            let fee = fee(&terms, Rounding::default(), gross, 1);
+            let fee = fee(&terms, Told::default(), Rounding::default(), gross, 1);
             assert_eq!((fee.bounded, fee.amount), (bounded, kept), "of {gross}");
         }
-        let whole = fee(&share(10_000), rounding(100, RoundingMode::Up), 150, 1);
+        let whole = fee(&part(10_000), Told::default(), rounding(100, RoundingMode::Up), 150, 1);
         assert_eq!((whole.rounded, whole.amount), (200, 150));
     }
 
     #[test]
+    fn facts_tell_what_the_fee_is_of_and_what_it_is_at_least() {
+        let amount = |terms: &Terms, told| fee(terms, told, Rounding::default(), 400_000, 1).amount;
+        let told = Told::default();
+        // Half of the berth's part of the ticket.
+        assert_eq!(amount(&part(5000), Told { base: Some(160_000), ..told }), 80_000);
+        assert_eq!(amount(&part(5000), Told { base: Some(500_000), ..told }), 200_000);
+        // A quarter, and what the carrier spent.
+        assert_eq!(amount(&part(2500), Told { cost: 50_000, ..told }), 150_000);
+        assert_eq!(amount(&part(2500), Told { cost: i64::MAX, ..told }), 400_000);
+        assert_eq!(amount(&part(2500), Told { cost: -1, ..told }), 100_000);
+        // The real cost, where it is higher than the table.
+        assert_eq!(amount(&part(2000), Told { minimum: 80_001, ..told }), 80_001);
+        assert_eq!(amount(&part(2000), Told { minimum: 79_999, ..told }), 80_000);
+        // China's model contract: 60 %, and of the rest two days of five.
+        let days = |days| Told { days: Some(days), ..told };
+        assert_eq!(fee(&part(6000), days((2, 5)), Rounding::default(), 300_000, 1).amount, 228_000);
+        assert_eq!(amount(&part(6000), days((7, 5))), 400_000);
+        assert_eq!(amount(&part(6000), days((2, 0))), 400_000);
+        assert_eq!(amount(&part(0), days((1, 3))), 133_333);
+    }
+
+    #[test]
     fn amounts_beyond_all_bounds_keep_the_price() {
-        let terms = Terms { fixed_fee: i64::MAX, fixed_fee_per: FixedFeePer::Unit, ..share(0) };
-        let fee = fee(&terms, Rounding::default(), 500, i64::MAX);
+        let terms = Terms { fixed_fee: i64::MAX, fixed_fee_per: FixedFeePer::Unit, ..part(0) };
+        let fee = fee(&terms, Told::default(), Rounding::default(), 500, i64::MAX);
         assert_eq!((fee.amount, fee.rounded), (500, i64::MAX));
-        assert_eq!(amount(&share(5000), rounding(0, RoundingMode::Down), 501, 1), 250);
+        assert_eq!(amount(&part(5000), rounding(0, RoundingMode::Down), 501, 1), 250);
     }
 
     prop_compose! {
@@ -188,6 +247,7 @@ mod tests {
                 fixed_fee_per: if per_unit { FixedFeePer::Unit } else { FixedFeePer::Line },
                 minimum_fee,
                 maximum_fee: more.map(|more| minimum_fee + more),
+                ..Terms::default()
             }
         }
     }
@@ -201,7 +261,7 @@ mod tests {
             step in prop_oneof![Just(1_i64), 1..1_000_i64],
             mode in prop::sample::select(RoundingMode::ALL),
         ) {
-            let fee = fee(&terms, rounding(step, mode), gross, units);
+            let fee = fee(&terms, Told::default(), rounding(step, mode), gross, units);
             prop_assert!((0..=gross).contains(&fee.amount));
             prop_assert_eq!(fee.rounded % step, 0);
             prop_assert!(fee.bounded >= terms.minimum_fee);

@@ -5,33 +5,47 @@
 //! [docs/policies.md](../../../docs/policies.md) describes the files.
 
 pub mod check;
+mod compensation;
 mod condition;
 mod deadline;
+mod declared;
 mod evaluate;
+mod evaluation;
 mod facts;
 mod fee;
+mod language;
 mod model;
 mod notice;
+mod packs;
 mod problems;
 mod questions;
 pub mod reprice;
 mod situation;
 mod step;
+mod texts;
 mod vocabulary;
 mod what_if;
-mod words;
 
+pub use compensation::{Compensation, CompensationDue, Halving, Pays};
 pub use condition::{Condition, MAX_CONDITION_LEN};
 pub use deadline::LegalClock;
-pub use evaluate::{CONDITION_NOT_MET, EVENT_CANCELLED, FEE_KEPT, TOO_LATE};
-pub use facts::{BUILTINS, BUYER_REFUNDS, Builtin, FactDeclaration, FactKind, FactValue};
-pub use model::{
-    ALL_BASIS_POINTS, Charge, Citation, Notice, Override, Policy, PolicyProblem, Rounding, Status,
-    Terms, Tier,
+pub use declared::{Distance, Moment, Switch};
+pub use evaluate::{CONDITION_NOT_MET, EVENT_CANCELLED, FEE_KEPT, NOT_REGULATED, TOO_LATE};
+pub use evaluation::{FactState, FactUse, ImprovedBy, Improvement};
+pub use facts::{
+    Assumption, BUILTINS, BUYER_REFUNDS, Builtin, FactDeclaration, FactKind, FactValue,
 };
-pub use situation::{Decision, LineFacts, LinePrice, NeededFact, Refusal, Situation, Uncertainty};
+pub use model::{
+    ALL_BASIS_POINTS, Charge, Citation, Notice, Override, PayClock, Policy, PolicyCalendar,
+    PolicyProblem, RestByDays, Rounding, Status, Terms, Tier,
+};
+pub use packs::Pack;
+pub use situation::{
+    Decision, LineFacts, LinePrice, NeededFact, Refusal, Review, Situation, Uncertainty,
+};
 pub use step::{KnownFacts, Step};
+pub use texts::{Language, Texts};
 pub use vocabulary::{
-    DayUnit, FixedFeePer, LineKind, OverrideCode, Repricing, RoundingMode, Tender,
+    DayUnit, FixedFeePer, LineKind, MomentTime, OverrideCode, Repricing, RoundingMode, Tender,
 };
 pub use what_if::Answer;

@@ -3,14 +3,19 @@
 //! Invariant: a stored version never changes. The stored form of a policy with nothing but tiers by
 //! hours is the one that the first release wrote, so that every stored version stays readable.
 
+use std::collections::BTreeMap;
+
 use redress_calendar::BusinessCalendar;
 use redress_core::clock::Timestamp;
 use redress_core::id::PolicyId;
 use redress_core::money::Currency;
 use serde::{Deserialize, Serialize};
 
+use crate::compensation::Compensation;
 use crate::condition::Condition;
+use crate::declared::{Moment, Switch};
 use crate::facts::FactDeclaration;
+use crate::texts::Texts;
 use crate::vocabulary::{
     DayUnit, FixedFeePer, LineKind, OverrideCode, Repricing, RoundingMode, Tender,
 };
@@ -67,10 +72,34 @@ pub struct Policy {
     pub rounding: Rounding,
     /// The calendar of business days.
     #[serde(default)]
-    pub calendar: Option<BusinessCalendar>,
+    pub calendar: Option<PolicyCalendar>,
     /// What a caller may have to tell.
     #[serde(default)]
     pub facts: Vec<FactDeclaration>,
+    /// Whether the rules are law: terms of sale may give more, never less.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub mandatory: bool,
+    /// Ids of the laws that come with Redress and that the policy promises to give no less than.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_least: Vec<PolicyId>,
+    /// Where the law can be read in several ways.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub switches: Vec<Switch>,
+    /// Instants reckoned from others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moments: Vec<Moment>,
+    /// What is owed besides, in order; the first row that applies decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compensations: Vec<Compensation>,
+    /// How compensations are rounded; without it, to the minor unit, the half up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation_rounding: Option<Rounding>,
+    /// Clocks for paying besides the policy's own, in order; the first whose condition holds counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<PayClock>,
+    /// Names of documents, for people, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub documents: BTreeMap<String, Texts>,
     /// Where the rules stand.
     pub citation: Citation,
     /// The clock for paying, from the request.
@@ -78,6 +107,14 @@ pub struct Policy {
     /// What that clock counts.
     #[serde(default = "civil_days")]
     pub pay_within_unit: DayUnit,
+    /// Whether a clock that ends on a day off ends on the next working day.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub pay_within_rolls: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 const fn keep() -> Repricing {
@@ -86,6 +123,52 @@ const fn keep() -> Repricing {
 
 const fn civil_days() -> DayUnit {
     DayUnit::CivilDays
+}
+
+/// The calendar that business days are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PolicyCalendar {
+    /// One that comes with Redress, by its name, such as `us-federal`.
+    Named(String),
+    /// The policy's own.
+    Own(BusinessCalendar),
+}
+
+impl PolicyCalendar {
+    /// The days; `None` when no calendar with this name comes with Redress.
+    pub fn days(&self) -> Option<&BusinessCalendar> {
+        match self {
+            Self::Named(name) => BusinessCalendar::named(name).ok(),
+            Self::Own(own) => Some(own),
+        }
+    }
+}
+
+/// A clock for paying under certain circumstances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayClock {
+    /// Id of the rule.
+    pub rule: String,
+    /// What happened; empty for whatever it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<OverrideCode>,
+    /// What has to hold besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
+    /// When it starts: a fact of type timestamp; without it, with the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// How much it counts.
+    pub count: u16,
+    /// What it counts.
+    pub unit: DayUnit,
+    /// Whether it ends on the next working day, when it would end on a day off.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rolls: bool,
+    /// Where it stands, when it is not where the policy stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub citation: Option<Citation>,
 }
 
 /// Whether a policy is in use.
@@ -132,6 +215,12 @@ pub struct Tier {
     /// What has to hold besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
+    /// What the rule says, in plain words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Texts>,
+    /// Why a person has to decide instead of the terms, in plain words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Texts>,
     /// What it costs.
     #[serde(flatten)]
     pub terms: Terms,
@@ -162,6 +251,12 @@ pub struct Override {
     /// Whether a second person has to approve each refund under it, whatever the amount.
     #[serde(default)]
     pub needs_approval: bool,
+    /// What the rule says, in plain words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Texts>,
+    /// Why a person has to decide instead of the terms, in plain words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Texts>,
     /// What it costs.
     #[serde(flatten)]
     pub terms: Terms,
@@ -218,6 +313,36 @@ pub struct Terms {
     /// The highest fee for a line, in minor units of the policy's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum_fee: Option<i64>,
+    /// The amount that the share is of, a fact in minor units of the order's currency; without it,
+    /// the price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_of: Option<String>,
+    /// A cost that is kept besides, a fact in minor units of the order's currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_fact: Option<String>,
+    /// A cost that the fee is at least, a fact in minor units of the order's currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_fee_fact: Option<String>,
+    /// What is kept of the rest, by days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest_by_days: Option<RestByDays>,
+}
+
+/// What is kept besides the share of a trip that ends early: of the rest, as much as of its days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestByDays {
+    /// The days that were used: a fact.
+    pub done: String,
+    /// All of its days: a fact.
+    pub of: String,
+}
+
+impl Terms {
+    /// The facts that the fee depends on.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = &String> {
+        let days = self.rest_by_days.iter().flat_map(|rest| [&rest.done, &rest.of]);
+        [&self.share_of, &self.fee_fact, &self.minimum_fee_fact].into_iter().flatten().chain(days)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -272,6 +397,10 @@ impl Default for Terms {
             fixed_fee_per: FixedFeePer::Line,
             minimum_fee: 0,
             maximum_fee: None,
+            share_of: None,
+            fee_fact: None,
+            minimum_fee_fact: None,
+            rest_by_days: None,
         }
     }
 }
@@ -332,10 +461,24 @@ impl Policy {
             rounding: Rounding::default(),
             calendar: None,
             facts: Vec::new(),
+            mandatory: false,
+            at_least: Vec::new(),
+            switches: Vec::new(),
+            moments: Vec::new(),
+            compensations: Vec::new(),
+            compensation_rounding: None,
+            clocks: Vec::new(),
+            documents: BTreeMap::new(),
             citation,
             pay_within_days: 14,
             pay_within_unit: DayUnit::CivilDays,
+            pay_within_rolls: false,
         }
+    }
+
+    /// The calendar of business days.
+    pub fn business_days(&self) -> Option<&BusinessCalendar> {
+        self.calendar.as_ref().and_then(PolicyCalendar::days)
     }
 
     /// Whether a tier that names `kinds` covers a line of `kind`.
@@ -356,6 +499,8 @@ impl Tier {
             notice: Notice::Hours(notice_hours),
             kinds: Vec::new(),
             condition: None,
+            words: None,
+            review: None,
             terms: Terms { charge: Charge::Fee(fee_basis_points), ..Terms::default() },
             citation: None,
         }
@@ -373,6 +518,8 @@ impl Override {
             condition: None,
             until_hours_after_start: None,
             needs_approval: false,
+            words: None,
+            review: None,
             terms: Terms::default(),
             citation: None,
         }

@@ -9,9 +9,11 @@ use redress_core::clock::Timestamp;
 use redress_core::money::Currency;
 use serde::{Deserialize, Serialize};
 
+use crate::compensation::CompensationDue;
 use crate::facts::{FactKind, FactValue};
 use crate::model::Citation;
 use crate::step::Step;
+use crate::texts::Texts;
 use crate::vocabulary::{LineKind, OverrideCode};
 
 /// A wish to give something back, and everything around it that rules can depend on.
@@ -67,6 +69,8 @@ pub enum Decision {
     Priced(Vec<LinePrice>),
     /// These facts could change the answer, and nobody told them.
     NeedsFacts(Vec<NeededFact>),
+    /// A person has to decide about these lines: the law is not certain there.
+    Review(Vec<Review>),
     /// The policy does not allow it, or cannot answer.
     Refused(Refusal),
 }
@@ -84,6 +88,9 @@ pub struct LinePrice {
     pub citation: Citation,
     /// What the answer rests on that is not certain.
     pub uncertainty: Option<Uncertainty>,
+    /// What is owed besides the refund.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<CompensationDue>,
     /// How the answer was found.
     pub path: Vec<Step>,
 }
@@ -94,6 +101,8 @@ pub struct LinePrice {
 pub enum Uncertainty {
     /// Days outside the calendar of business days were counted, each in favour of the buyer.
     CalendarOutOfRange,
+    /// Nobody told facts that decide which clock runs, or since when.
+    FactsMissing,
 }
 
 impl Uncertainty {
@@ -101,8 +110,22 @@ impl Uncertainty {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::CalendarOutOfRange => "CALENDAR_OUT_OF_RANGE",
+            Self::FactsMissing => "FACTS_MISSING",
         }
     }
+}
+
+/// A line that a person has to decide about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Review {
+    /// The line's id.
+    pub line: String,
+    /// The rule that asks for it.
+    pub rule: String,
+    /// Why, in plain words.
+    pub reason: Texts,
+    /// Where that rule stands.
+    pub citation: Citation,
 }
 
 /// A fact that has to be told.
@@ -111,7 +134,7 @@ pub struct NeededFact {
     /// Its name.
     pub name: String,
     /// The question to ask.
-    pub question: String,
+    pub question: Texts,
     /// What kind of value answers it.
     pub kind: FactKind,
 }

@@ -94,6 +94,28 @@ vocabulary! {
         CarrierFault = "CARRIER_FAULT",
         /// A strike.
         Strike = "STRIKE",
+        /// The journey started or ended later than planned.
+        JourneyDelayed = "JOURNEY_DELAYED",
+        /// Somebody with a valid ticket was not taken along.
+        BoardingDenied = "BOARDING_DENIED",
+        /// Somebody travelled in a lower class than they paid for.
+        ClassDowngraded = "CLASS_DOWNGRADED",
+        /// The seller changed times, places or connections before the journey.
+        ScheduleChanged = "SCHEDULE_CHANGED",
+        /// Checked baggage came late or not at all.
+        BaggageLate = "BAGGAGE_LATE",
+        /// Something that was paid for besides was not provided.
+        ServiceNotProvided = "SERVICE_NOT_PROVIDED",
+        /// What was sold is not what was described, or was refused at the door.
+        NotAsDescribed = "NOT_AS_DESCRIBED",
+        /// The seller raised the price after the sale.
+        PriceRaised = "PRICE_RAISED",
+        /// The trip is called off because too few people booked it.
+        GroupTooSmall = "GROUP_TOO_SMALL",
+        /// The trip ends before its last day.
+        TripCutShort = "TRIP_CUT_SHORT",
+        /// The ticket is exchanged for another one.
+        TicketChanged = "TICKET_CHANGED",
     }
 
     /// What becomes of a group discount when a part of the group is given back.
@@ -118,12 +140,22 @@ vocabulary! {
         HalfEven = "HALF_EVEN",
     }
 
-    /// What a fixed fee is charged for.
+    /// What a fixed amount is for.
     FixedFeePer {
-        /// Each unit that is given back.
+        /// Each unit that is given back: each passenger of a journey.
         Unit = "UNIT",
         /// The line, however many units are given back.
         Line = "LINE",
+    }
+
+    /// The time of day of an instant that is reckoned in days.
+    MomentTime {
+        /// The time of day of the instant that it is reckoned from.
+        SameTime = "SAME_TIME",
+        /// The first instant of the day.
+        DayStart = "DAY_START",
+        /// The last instant of the day.
+        DayEnd = "DAY_END",
     }
 
     /// What the clock for paying counts.
@@ -132,6 +164,8 @@ vocabulary! {
         CivilDays = "CIVIL_DAYS",
         /// Business days of the policy's calendar.
         BusinessDays = "BUSINESS_DAYS",
+        /// Months, to the same day of the month or its last one.
+        Months = "MONTHS",
     }
 }
 
@@ -140,23 +174,6 @@ impl LineKind {
     /// refunds fees.
     pub const fn is_fee_or_tax(self) -> bool {
         matches!(self, Self::Fee | Self::Tax)
-    }
-}
-
-impl OverrideCode {
-    /// Such as `the event was cancelled`.
-    pub const fn in_words(self) -> &'static str {
-        match self {
-            Self::EventCancelled => "the event was cancelled",
-            Self::EventPostponed => "the event was postponed",
-            Self::EventMoved => "the event was moved to another place",
-            Self::Illness => "someone fell ill",
-            Self::Death => "someone died",
-            Self::VisaRefused => "a visa was refused",
-            Self::ForceMajeure => "extraordinary circumstances made it impossible",
-            Self::CarrierFault => "the carrier did not do its part",
-            Self::Strike => "there was a strike",
-        }
     }
 }
 

@@ -27,7 +27,7 @@ impl Policy {
         line: &LineFacts<'_>,
     ) -> Result<Vec<Timestamp>, CalendarError> {
         let span = Span::new(situation.now, line.start, line.time_zone)?;
-        let calendar = self.calendar.as_ref();
+        let calendar = self.business_days();
         let tiers = self.tiers.iter().filter(|tier| self.tier_covers(&tier.kinds, line.kind));
         let mut found: BTreeSet<Timestamp> =
             tiers.filter_map(|tier| span.last_instant(tier.notice, calendar)).collect();

@@ -8,7 +8,7 @@ mod read;
 mod section;
 
 use crate::model::{Policy, PolicyProblem};
-pub use examples::{Example, Expected};
+pub use examples::{Example, Expected, ExpectedCompensation, ExpectedPrice};
 use section::Reader;
 
 /// What is wrong in a file, and where.
@@ -31,6 +31,8 @@ pub struct Report {
     pub examples: usize,
     /// How many of them came true.
     pub examples_passed: usize,
+    /// The priced examples that do not name the article that decides.
+    pub unnamed: Vec<String>,
     /// What is wrong; empty when the policy can be stored.
     pub problems: Vec<Problem>,
 }
@@ -53,6 +55,7 @@ pub fn report(text: &str) -> Report {
             policy: None,
             examples: 0,
             examples_passed: 0,
+            unnamed: Vec::new(),
             problems: reader.problems(),
         };
     };
@@ -73,6 +76,7 @@ pub fn report(text: &str) -> Report {
         policy: Some(policy),
         examples: examples.len(),
         examples_passed,
+        unnamed: examples.iter().filter(|e| e.is_unnamed()).map(|e| e.name.clone()).collect(),
         problems: reader.problems(),
     }
 }

@@ -38,7 +38,8 @@ impl<'a> Reader<'a> {
     /// The whole file; `None` when it is not TOML.
     pub(super) fn root(&self) -> Option<Section<'_>> {
         let table = self.table.as_ref()?.get_ref();
-        Some(Section { reader: self, table, path: String::new(), known: RefCell::default() })
+        let (path, known) = (String::new(), RefCell::default());
+        Some(Section { reader: self, table, defaults: None, path, known })
     }
 
     pub(super) fn report(&self, path: &str, reason: impl Into<String>) {
@@ -110,6 +111,8 @@ pub(super) type Read<T> = Result<T, String>;
 pub(super) struct Section<'a> {
     reader: &'a Reader<'a>,
     table: &'a DeTable<'a>,
+    /// Where keys are looked up that the table itself does not have.
+    defaults: Option<&'a DeTable<'a>>,
     path: String,
     known: RefCell<Vec<&'static str>>,
 }
@@ -117,11 +120,40 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     fn value(&self, key: &'static str) -> Option<&'a DeValue<'a>> {
         self.known.borrow_mut().push(key);
-        self.table.get(key).map(Spanned::get_ref)
+        let default = || self.defaults.and_then(|defaults| defaults.get(key));
+        self.table.get(key).or_else(default).map(Spanned::get_ref)
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+        self.table.contains_key(key) || self.defaults.is_some_and(|other| other.contains_key(key))
+    }
+
+    /// The section, with the keys that it lacks taken from `other`.
+    pub(super) fn or_from(self, other: Option<&Section<'a>>) -> Self {
+        Self { defaults: other.map(|other| other.table), ..self }
+    }
+
+    /// The table of this section's own under `key`, and the one among its defaults.
+    pub(super) fn both(&self, key: &'static str) -> [Option<Section<'a>>; 2] {
+        self.known.borrow_mut().push(key);
+        let within = |table: &'a DeTable<'a>| {
+            table.get(key).and_then(|value| self.inner(value.get_ref(), key))
+        };
+        [self.defaults.and_then(within), within(self.table)]
+    }
+
+    /// Reports the keys that are none of `known`.
+    pub(super) fn only(&self, known: &[&str]) {
+        for key in self.table.keys().map(Spanned::get_ref) {
+            if !known.contains(&key.as_ref()) {
+                self.report(key, format!("is an unknown key; there are {}", known.join(", ")));
+            }
+        }
+    }
+
+    /// Whether the value of `key` is a text.
+    pub(super) fn is_text(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().is_str())
     }
 
     pub(super) fn report(&self, key: &str, reason: impl Into<String>) {
@@ -175,7 +207,8 @@ impl<'a> Section<'a> {
             return None;
         };
         let path = join(&self.path, key);
-        Some(Section { reader: self.reader, table, path, known: RefCell::default() })
+        let known = RefCell::default();
+        Some(Section { reader: self.reader, table, defaults: None, path, known })
     }
 
     /// A table that may be missing.

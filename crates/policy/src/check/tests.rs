@@ -43,7 +43,7 @@ fn a_sound_file_is_read() {
     assert_eq!((everything.examples, everything.examples_passed), (4, 4));
     let policy = everything.policy.unwrap();
     assert_eq!(policy.tiers[1].citation.as_ref().unwrap().title, "Terms of sale, section 8");
-    assert_eq!(policy.calendar.unwrap().holidays.len(), 2);
+    assert_eq!(policy.business_days().unwrap().holidays.len(), 2);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn what_is_wrong_with_the_rules_is_told_with_its_line() {
     wrong(
         "notice_hours = 48",
         "notice_business_days = 2",
-        &[(16, "tiers[1].notice_business_days", "business days need a [calendar]")],
+        &[(16, "tiers[1].notice_business_days", "working days need a calendar")],
     );
     wrong("\"two-days\"", "\"two-weeks\"", &[(15, "tiers[1].rule", "used by an earlier rule")]);
     wrong(
@@ -196,7 +196,7 @@ fn what_is_wrong_with_the_rules_is_told_with_its_line() {
     wrong(
         "pay_within_days = 14",
         "pay_within_days = 14\npay_within_unit = \"BUSINESS_DAYS\"",
-        &[(5, "pay_within_unit", "business days need a [calendar]")],
+        &[(5, "pay_within_unit", "working days need a calendar")],
     );
 }
 

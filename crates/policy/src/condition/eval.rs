@@ -20,6 +20,11 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()
 pub(crate) trait Facts: Send + Sync {
     /// The value of the fact; `None` when nobody told it.
     fn value(&self, name: &str) -> Option<Value<'_>>;
+
+    /// What has to be told for the fact to be known: itself, unless it follows from another one.
+    fn missing(&self, name: &str) -> String {
+        name.to_owned()
+    }
 }
 
 /// The value of a fact, as conditions see it.
@@ -85,7 +90,13 @@ pub(super) fn evaluate(node: &Node, facts: &dyn Facts) -> Outcome {
                 }
             }
         },
-        Node::Leaf { expr, names } => leaf(expr, names, facts),
+        Node::Leaf { expr, names, plain } => {
+            match plain.as_ref().and_then(|plain| plain.evaluate(facts)) {
+                Some(true) => Outcome::Yes,
+                Some(false) => Outcome::No,
+                None => leaf(expr, names, facts),
+            }
+        }
     }
 }
 
@@ -121,8 +132,8 @@ fn merge(mut first: Vec<String>, second: Vec<String>, third: Vec<String>) -> Vec
 }
 
 fn leaf(expr: &IdedExpr, names: &[String], facts: &dyn Facts) -> Outcome {
-    let unknown: Vec<_> =
-        names.iter().filter(|name| facts.value(name).is_none()).cloned().collect();
+    let unknown = names.iter().filter(|name| facts.value(name).is_none());
+    let unknown: Vec<_> = unknown.map(|name| facts.missing(name)).collect();
     if !unknown.is_empty() {
         return Outcome::Missing(unknown);
     }

@@ -6,6 +6,7 @@
 
 mod eval;
 mod parse;
+mod plain;
 mod types;
 
 use std::fmt;

@@ -12,7 +12,7 @@ use crate::facts::{BUILTINS, FactKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
     Bool,
-    /// Numbers and instants, which may be subtracted and compared.
+    /// Numbers, instants and lengths of time, which may be subtracted and compared.
     Number,
     Text,
     List,
@@ -89,7 +89,7 @@ impl Reader<'_> {
     fn fact(&mut self, name: &str) -> Type {
         match (self.kind_of)(name) {
             Some(FactKind::Bool) => Type::Bool,
-            Some(FactKind::Int | FactKind::Timestamp) => Type::Number,
+            Some(FactKind::Int | FactKind::Timestamp | FactKind::Duration) => Type::Number,
             Some(FactKind::String) => Type::Text,
             None => {
                 let known: Vec<_> = BUILTINS.iter().map(|fact| fact.name).collect();

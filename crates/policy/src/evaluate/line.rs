@@ -5,18 +5,20 @@
 
 use redress_core::clock::Timestamp;
 
+use super::compensate::Owed;
 use super::price::{charge, keep_all};
-use super::{CONDITION_NOT_MET, FEE_KEPT, TOO_LATE};
-use crate::condition::{Condition, Facts, Outcome, Value};
-use crate::facts::{BUILTINS, FactKind, FactValue};
+use super::{CONDITION_NOT_MET, FEE_KEPT, NOT_REGULATED, TOO_LATE};
+use crate::condition::{Condition, Outcome};
 use crate::model::{Override, Policy, Terms, Tier};
 use crate::notice::{MICROS_PER_HOUR, Met, Span};
-use crate::situation::{LineFacts, LinePrice, Refusal, Situation, Uncertainty};
-use crate::step::{KnownFacts, Step};
+use crate::situation::{LineFacts, LinePrice, Refusal, Review, Situation, Uncertainty};
+use crate::step::Step;
+use crate::texts::Texts;
 
 /// What the search found.
 pub(super) enum Found {
     Price { price: LinePrice, by_tiers: bool },
+    Review { review: Review, by_tiers: bool },
     Missing { names: Vec<String>, by_tiers: bool },
 }
 
@@ -24,24 +26,26 @@ impl Found {
     /// Whether the line is withdrawn from by the tiers, as far as can be told.
     pub(super) const fn by_tiers(&self) -> bool {
         match self {
-            Self::Price { by_tiers, .. } | Self::Missing { by_tiers, .. } => *by_tiers,
+            Self::Price { by_tiers, .. }
+            | Self::Review { by_tiers, .. }
+            | Self::Missing { by_tiers, .. } => *by_tiers,
         }
     }
 }
 
 /// A line in its situation.
 pub(super) struct Line<'a> {
-    policy: &'a Policy,
-    situation: &'a Situation<'a>,
-    facts: LineFacts<'a>,
-    span: Span,
+    pub(super) policy: &'a Policy,
+    pub(super) situation: &'a Situation<'a>,
+    pub(super) facts: LineFacts<'a>,
+    pub(super) span: Span,
 }
 
 /// A search under way.
 #[derive(Default)]
-struct Search {
-    path: Vec<Step>,
-    missing: Vec<String>,
+pub(super) struct Search {
+    pub(super) path: Vec<Step>,
+    pub(super) missing: Vec<String>,
 }
 
 impl<'a> Line<'a> {
@@ -54,6 +58,15 @@ impl<'a> Line<'a> {
         if !about.is_empty() && !facts.kind.is_fee_or_tax() && !about.contains(&facts.kind) {
             return Err(Refusal::KindNotCovered(facts.kind));
         }
+        Self::located(policy, situation, facts)
+    }
+
+    /// The line, whatever its kind.
+    pub(super) fn located(
+        policy: &'a Policy,
+        situation: &'a Situation<'a>,
+        facts: LineFacts<'a>,
+    ) -> Result<Self, Refusal> {
         let span = Span::new(situation.now, facts.start, facts.time_zone).map_err(|error| {
             Refusal::NoLocalTime { line: facts.id.to_owned(), reason: error.to_string() }
         })?;
@@ -61,12 +74,46 @@ impl<'a> Line<'a> {
         Ok(Self { policy, situation, facts, span })
     }
 
+    /// What goes back, and what is owed besides.
     pub(super) fn find(&self) -> Result<Found, Refusal> {
+        let found = self.refund()?;
+        let mut search = Search::default();
+        let owed = self.compensation(&mut search)?;
+        Ok(match (found, owed) {
+            (Found::Price { mut price, by_tiers }, Owed::Due(due)) => {
+                price.path.append(&mut search.path);
+                price.compensation = due;
+                Found::Price { price, by_tiers }
+            }
+            (Found::Price { by_tiers, .. }, Owed::Review(review)) => {
+                Found::Review { review, by_tiers }
+            }
+            (Found::Missing { mut names, by_tiers }, Owed::Open) => {
+                names.append(&mut search.missing);
+                Found::Missing { names, by_tiers }
+            }
+            (found, Owed::Open) => {
+                Found::Missing { by_tiers: found.by_tiers(), names: search.missing }
+            }
+            (found, _) => found,
+        })
+    }
+
+    fn refund(&self) -> Result<Found, Refusal> {
         let mut search = Search::default();
         if let Some(found) = self.overrides(&mut search)? {
             return Ok(found);
         }
         self.tiers(search)
+    }
+
+    fn review(&self, rule: &str, reason: &Texts, citation: Option<&crate::Citation>) -> Review {
+        Review {
+            line: self.facts.id.to_owned(),
+            rule: rule.to_owned(),
+            reason: reason.clone(),
+            citation: citation.unwrap_or(&self.policy.citation).clone(),
+        }
     }
 
     /// The override that applies; `None` when the tiers may have to decide.
@@ -105,14 +152,20 @@ impl<'a> Line<'a> {
         if !search.missing.is_empty() {
             return Found::Missing { names: search.missing, by_tiers: false };
         }
+        let citation = rule.citation.as_ref();
+        if let Some(reason) = &rule.review {
+            let review = self.review(&rule.rule, reason, citation);
+            return Found::Review { review, by_tiers: false };
+        }
         search.path.push(Step::OverrideApplies {
             rule: rule.rule.clone(),
             code: rule.code,
             evidence: rule.evidence.clone(),
         });
-        let citation = rule.citation.as_ref();
-        let price = self.charge(&rule.rule, &rule.terms, citation, None, search.path);
-        Found::Price { price, by_tiers: false }
+        match self.charge(&rule.rule, &rule.terms, citation, None, search.path) {
+            Ok(price) => Found::Price { price, by_tiers: false },
+            Err(names) => Found::Missing { names, by_tiers: false },
+        }
     }
 
     fn claimed_too_late(&self, rule: &Override) -> Option<Step> {
@@ -129,12 +182,13 @@ impl<'a> Line<'a> {
 
     fn tiers(&self, mut search: Search) -> Result<Found, Refusal> {
         let (mut covered, mut in_time) = (false, false);
+        let calendar = self.policy.business_days();
         for tier in &self.policy.tiers {
             if !self.policy.tier_covers(&tier.kinds, self.facts.kind) {
                 continue;
             }
             covered = true;
-            let met = self.span.meets(tier.notice, self.policy.calendar.as_ref());
+            let met = self.span.meets(tier.notice, calendar);
             if met == Met::No {
                 search.path.push(self.notice_step(tier, met));
                 continue;
@@ -144,11 +198,13 @@ impl<'a> Line<'a> {
             let before = search.path.len();
             search.path.push(self.notice_step(tier, met));
             if self.holds(&tier.rule, tier.condition.as_ref(), &mut search)? {
-                return Ok(self.settle(search, |path| self.apply_tier(tier, met, path)));
+                return Ok(self.apply_tier(tier, met, search));
             }
             search.path.remove(before);
         }
-        let (rule, step) = if !covered {
+        let (rule, step) = if self.policy.tiers.is_empty() {
+            (NOT_REGULATED, Step::NotRegulated)
+        } else if !covered {
             (FEE_KEPT, Step::FeeKept { kind: self.facts.kind })
         } else if in_time {
             (CONDITION_NOT_MET, Step::NothingHolds)
@@ -156,27 +212,38 @@ impl<'a> Line<'a> {
             let (time_zone, start) = (self.facts.time_zone.to_owned(), self.facts.start);
             (TOO_LATE, Step::TooLate { time_zone, start })
         };
+        if !search.missing.is_empty() {
+            return Ok(self.missing(search));
+        }
         search.path.push(step);
-        Ok(self.settle(search, |path| {
-            keep_all(self.situation.currency, self.facts.gross, rule, &self.policy.citation, path)
-        }))
+        let (currency, gross) = (self.situation.currency, self.facts.gross);
+        let price = keep_all(currency, gross, rule, &self.policy.citation, search.path);
+        Ok(Found::Price { price, by_tiers: true })
     }
 
-    fn settle(&self, search: Search, price: impl FnOnce(Vec<Step>) -> LinePrice) -> Found {
-        if search.missing.is_empty() {
-            Found::Price { price: price(search.path), by_tiers: true }
-        } else {
-            // With an override pending, the tiers may not come to decide.
-            let by_tiers = self.situation.override_code.is_none();
-            Found::Missing { names: search.missing, by_tiers }
+    /// With an override pending, the tiers may not come to decide.
+    fn missing(&self, search: Search) -> Found {
+        Found::Missing { names: search.missing, by_tiers: self.situation.override_code.is_none() }
+    }
+
+    fn apply_tier(&self, tier: &Tier, met: Met, mut search: Search) -> Found {
+        if !search.missing.is_empty() {
+            return self.missing(search);
+        }
+        let citation = tier.citation.as_ref();
+        if let Some(reason) = &tier.review {
+            let review = self.review(&tier.rule, reason, citation);
+            return Found::Review { review, by_tiers: true };
+        }
+        let uncertainty = (met == Met::Perhaps).then_some(Uncertainty::CalendarOutOfRange);
+        let path = std::mem::take(&mut search.path);
+        match self.charge(&tier.rule, &tier.terms, citation, uncertainty, path) {
+            Ok(price) => Found::Price { price, by_tiers: true },
+            Err(names) => self.missing(Search { missing: names, ..search }),
         }
     }
 
-    fn apply_tier(&self, tier: &Tier, met: Met, path: Vec<Step>) -> LinePrice {
-        let uncertainty = (met == Met::Perhaps).then_some(Uncertainty::CalendarOutOfRange);
-        self.charge(&tier.rule, &tier.terms, tier.citation.as_ref(), uncertainty, path)
-    }
-
+    /// The price by the terms of a rule, or the names of the facts that the fee lacks.
     fn charge(
         &self,
         rule: &str,
@@ -184,24 +251,27 @@ impl<'a> Line<'a> {
         citation: Option<&crate::Citation>,
         uncertainty: Option<Uncertainty>,
         path: Vec<Step>,
-    ) -> LinePrice {
+    ) -> Result<LinePrice, Vec<String>> {
+        let told = self.amounts(terms)?;
         let mut price = LinePrice {
             fee: 0,
             refund: 0,
             rule: rule.to_owned(),
             citation: citation.unwrap_or(&self.policy.citation).clone(),
             uncertainty,
+            compensation: None,
             path,
         };
         let (gross, units) = (self.facts.gross, self.facts.units);
-        charge(&mut price, terms, self.policy.rounding, self.situation.currency, gross, units);
-        price
+        let (rounding, currency) = (self.policy.rounding, self.situation.currency);
+        charge(&mut price, terms, told, rounding, currency, gross, units);
+        Ok(price)
     }
 
     fn notice_step(&self, tier: &Tier, met: Met) -> Step {
         let (rule, notice) = (tier.rule.clone(), tier.notice);
         let time_zone = self.facts.time_zone.to_owned();
-        let until = || self.span.last_instant(notice, self.policy.calendar.as_ref());
+        let until = || self.span.last_instant(notice, self.policy.business_days());
         match met {
             Met::Yes => Step::NoticeMet { rule, notice, until: until(), time_zone },
             Met::No => Step::NoticeMissed { rule, notice, until: until(), time_zone },
@@ -210,7 +280,7 @@ impl<'a> Line<'a> {
     }
 
     /// Whether a rule's condition surely holds. What it lacks joins `search`.
-    fn holds(
+    pub(super) fn holds(
         &self,
         rule: &str,
         condition: Option<&Condition>,
@@ -243,55 +313,5 @@ impl<'a> Line<'a> {
                 Err(Refusal::ConditionFailed { rule: rule.to_owned(), reason })
             }
         }
-    }
-
-    fn known(&self, names: &[String]) -> KnownFacts {
-        let told = |name: &String| Some((name.clone(), self.told(name)?));
-        names.iter().filter_map(told).collect()
-    }
-
-    fn told(&self, name: &str) -> Option<FactValue> {
-        let builtin = BUILTINS.iter().find(|fact| fact.name == name);
-        match self.value(name)? {
-            Value::Int(micros) if builtin.is_some_and(|fact| fact.kind == FactKind::Timestamp) => {
-                Some(FactValue::Timestamp(Timestamp(micros)))
-            }
-            _ if builtin.is_none() => self.situation.facts.get(name).cloned(),
-            Value::Bool(value) => Some(FactValue::Bool(value)),
-            Value::Int(value) => Some(FactValue::Int(value)),
-            Value::Text(value) => Some(FactValue::String(value.to_owned())),
-        }
-    }
-}
-
-impl Facts for Line<'_> {
-    fn value(&self, name: &str) -> Option<Value<'_>> {
-        let (situation, line) = (self.situation, &self.facts);
-        Some(match name {
-            "kind" => Value::Text(line.kind.as_str()),
-            "event" => Value::Text(line.event),
-            "place" => Value::Text(line.place),
-            "channel" => Value::Text(situation.channel),
-            "quantity" => Value::Int(line.units),
-            "gross_minor_units" => Value::Int(line.gross),
-            "currency" => Value::Text(situation.currency.code()),
-            "whole_order" => Value::Bool(situation.whole_order),
-            "now" => Value::Int(situation.now.0),
-            "purchase" => Value::Int(situation.purchase.0),
-            "start" => Value::Int(line.start.0),
-            "hours_before_start" => Value::Int(self.span.hours()),
-            "days_before_start" => Value::Int(self.span.days()),
-            "hours_since_purchase" => {
-                let elapsed = situation.now.0.saturating_sub(situation.purchase.0);
-                Value::Int(elapsed.div_euclid(MICROS_PER_HOUR))
-            }
-            "buyer_refunds" => Value::Int(situation.buyer_refunds?.into()),
-            _ => match situation.facts.get(name)? {
-                FactValue::Bool(value) => Value::Bool(*value),
-                FactValue::Int(value) => Value::Int(*value),
-                FactValue::String(value) => Value::Text(value),
-                FactValue::Timestamp(value) => Value::Int(value.0),
-            },
-        })
     }
 }

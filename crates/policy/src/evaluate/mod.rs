@@ -4,18 +4,25 @@
 //! covers the line, whose notice is met and whose condition holds decides; where a missing fact
 //! could change which one that is, nothing is priced.
 
+mod clock;
+mod compensate;
+mod known;
 mod line;
 mod price;
 
 use crate::facts::{BUYER_REFUNDS, BUYER_REFUNDS_QUESTION, FactKind};
 use crate::model::Policy;
 use crate::situation::{Decision, LinePrice, NeededFact, Refusal, Situation};
+use crate::texts::Texts;
+use crate::vocabulary::OverrideCode;
 use line::{Found, Line};
 
 /// The rule named when the notice is too short for every tier.
 pub const TOO_LATE: &str = "too-late";
 /// The rule named for a fee or tax line that the policy does not refund.
 pub const FEE_KEPT: &str = "fee-kept";
+/// The rule named when the policy is about what happened only, and has no tiers to withdraw by.
+pub const NOT_REGULATED: &str = "not-regulated";
 /// The rule named when a tier's notice is met, but no condition holds.
 pub const CONDITION_NOT_MET: &str = "condition-not-met";
 /// The rule named when the event itself does not take place: everything goes back, whatever the
@@ -35,6 +42,7 @@ impl Policy {
         self.admit(situation)?;
         let mut prices = Vec::with_capacity(situation.lines.len());
         let mut missing = Vec::new();
+        let mut reviews = Vec::new();
         let mut by_tiers = false;
         for facts in situation.lines {
             let found = Line::new(self, situation, *facts)?.find()?;
@@ -42,10 +50,14 @@ impl Policy {
             match found {
                 Found::Missing { names, .. } => missing.extend(names),
                 Found::Price { price, .. } => prices.push(price),
+                Found::Review { review, .. } => reviews.push(review),
             }
         }
         if by_tiers {
             self.limit(situation, &mut missing)?;
+        }
+        if missing.is_empty() && !reviews.is_empty() {
+            return Ok(Decision::Review(reviews));
         }
         Ok(self.answer(prices, &missing))
     }
@@ -63,11 +75,15 @@ impl Policy {
             }
         }
         match situation.override_code {
-            Some(code) if self.overrides.iter().all(|offered| offered.code != code) => {
-                Err(Refusal::OverrideNotOffered(code))
-            }
+            Some(code) if !self.offers(code) => Err(Refusal::OverrideNotOffered(code)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the policy has a rule for what happened.
+    pub fn offers(&self, code: OverrideCode) -> bool {
+        self.overrides.iter().any(|offered| offered.code == code)
+            || self.compensations.iter().any(|row| row.codes.contains(&code))
     }
 
     /// The limits of a withdrawal. An override is no withdrawal: something happened to the buyer.
@@ -96,7 +112,7 @@ impl Policy {
         });
         let buyer_refunds = NeededFact {
             name: BUYER_REFUNDS.to_owned(),
-            question: BUYER_REFUNDS_QUESTION.to_owned(),
+            question: Texts::from(BUYER_REFUNDS_QUESTION),
             kind: FactKind::Int,
         };
         let all = declared.chain([buyer_refunds]);

@@ -4,7 +4,7 @@
 
 use redress_core::money::{Currency, Money};
 
-use crate::fee::fee;
+use crate::fee::{Told, fee};
 use crate::model::{Charge, Citation, Rounding, Terms};
 use crate::situation::LinePrice;
 use crate::step::Step;
@@ -13,18 +13,32 @@ use crate::step::Step;
 pub(super) fn charge(
     price: &mut LinePrice,
     terms: &Terms,
+    told: Told,
     rounding: Rounding,
     currency: Currency,
     gross: i64,
     units: i64,
 ) {
     let money = |minor_units| Money { currency, minor_units };
-    let found = fee(terms, rounding, gross, units);
+    let found = fee(terms, told, rounding, gross, units);
     let (basis_points, kept) = match terms.charge {
         Charge::Fee(points) => (points, true),
         Charge::Refund(points) => (points, false),
     };
-    price.path.push(Step::Share { gross: money(gross), basis_points, kept });
+    let gross_share = Step::Share { gross: money(gross), basis_points, kept };
+    price.path.push(match (&terms.share_of, told.base) {
+        (Some(fact), Some(base)) => {
+            let base = money(base.clamp(0, gross));
+            Step::ShareOf { base, fact: fact.clone(), basis_points, kept }
+        }
+        _ => gross_share,
+    });
+    if let Some((done, of)) = told.days {
+        price.path.push(Step::RestByDays { done, of });
+    }
+    if let Some(fact) = &terms.fee_fact {
+        price.path.push(Step::CostKept { cost: money(told.cost.max(0)), fact: fact.clone() });
+    }
     if found.fixed != 0 {
         let per = terms.fixed_fee_per;
         price.path.push(Step::FixedFee { fee: money(found.fixed), per, units });
@@ -62,6 +76,7 @@ pub(super) fn keep_all(
         rule: rule.to_owned(),
         citation: citation.clone(),
         uncertainty: None,
+        compensation: None,
         path,
     };
     finish(&mut price, currency, gross, gross);

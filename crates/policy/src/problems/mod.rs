@@ -3,46 +3,24 @@
 //! Invariant: what passes here can be evaluated, and each of its rules can come to decide. Only what
 //! is provably wrong is reported, each problem with the path of its field.
 
+mod declared;
 mod order;
 mod rules;
 
 use std::collections::BTreeSet;
 
+use redress_calendar::BusinessCalendar;
 use redress_core::id::is_valid_id;
 
 use crate::facts::{BUILTINS, FactKind};
-use crate::model::{Citation, Policy, PolicyProblem};
+use crate::model::{Citation, Policy, PolicyCalendar, PolicyProblem};
 use crate::vocabulary::{DayUnit, LineKind};
 
 /// The most rules that a policy may have of a sort.
 const MAX_RULES: usize = 50;
-/// The most facts that a policy may ask for.
-const MAX_FACTS: usize = 50;
-/// Words that CEL keeps for itself.
-const RESERVED: [&str; 22] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "false",
-    "for",
-    "function",
-    "if",
-    "import",
-    "in",
-    "let",
-    "loop",
-    "namespace",
-    "null",
-    "package",
-    "return",
-    "true",
-    "var",
-    "void",
-    "while",
-    "size",
-];
+/// What business days cannot be counted without.
+const NEEDS_CALENDAR: &str =
+    "working days need a calendar: a name, such as \"us-federal\", or a table";
 
 /// Problems found so far.
 #[derive(Default)]
@@ -59,7 +37,7 @@ impl Policy {
     pub fn problems(&self) -> Vec<PolicyProblem> {
         let mut report = Report::default();
         self.head(&mut report);
-        self.declarations(&mut report);
+        declared::check(self, &mut report);
         rules::check(self, &mut report);
         order::check(self, &mut report);
         report.0
@@ -77,7 +55,10 @@ impl Policy {
             report.add("pay_within_days", "expected 1 to 365 days");
         }
         if self.pay_within_unit == DayUnit::BusinessDays && self.calendar.is_none() {
-            report.add("pay_within_unit", "business days need a [calendar]");
+            report.add("pay_within_unit", NEEDS_CALENDAR);
+        }
+        if self.pay_within_rolls && self.calendar.is_none() {
+            report.add("pay_within_rolls", NEEDS_CALENDAR);
         }
         if self.rounding.step < 1 {
             report.add("rounding.step", "expected at least 1 minor unit");
@@ -90,32 +71,17 @@ impl Policy {
             report.add(format!("kinds[{at}]"), why);
         }
         repeated(&self.tender_order, "tender_order", report);
-        for problem in self.calendar.iter().flat_map(redress_calendar::BusinessCalendar::problems) {
-            report.add(format!("calendar.{}", problem.field), problem.description);
-        }
-    }
-
-    fn declarations(&self, report: &mut Report) {
-        if self.facts.len() > MAX_FACTS {
-            report.add("facts", format!("at most {MAX_FACTS} facts are allowed"));
-        }
-        for (at, fact) in self.facts.iter().enumerate() {
-            let name = fact.name.as_str();
-            let field = format!("facts[{at}].name");
-            let head = name.chars().next().is_some_and(|c| c.is_ascii_lowercase());
-            let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-            if !head || !name.chars().all(rest) || name.len() > 64 {
-                report.add(field, "expected a name such as medical_certificate");
-            } else if RESERVED.contains(&name) {
-                report.add(field, "is a word of CEL; choose another name");
-            } else if BUILTINS.iter().any(|builtin| builtin.name == name) {
-                report.add(field, "is known to Redress already and need not be told");
-            } else if self.facts[..at].iter().any(|earlier| earlier.name == name) {
-                report.add(field, "is declared before");
+        match &self.calendar {
+            None => {}
+            Some(PolicyCalendar::Named(name)) => {
+                if let Err(error) = BusinessCalendar::named(name) {
+                    report.add("calendar", error.to_string());
+                }
             }
-            if !(1..=500).contains(&fact.question.chars().count()) {
-                let what = "expected the question that an agent asks, in 1 to 500 characters";
-                report.add(format!("facts[{at}].question"), what);
+            Some(PolicyCalendar::Own(own)) => {
+                for problem in own.problems() {
+                    report.add(format!("calendar.{}", problem.field), problem.description);
+                }
             }
         }
     }
@@ -123,7 +89,10 @@ impl Policy {
     /// The kind of a fact that conditions may name.
     fn kind_of(&self, name: &str) -> Option<FactKind> {
         let builtin = BUILTINS.iter().find(|fact| fact.name == name).map(|fact| fact.kind);
-        builtin.or_else(|| self.facts.iter().find(|f| f.name == name).map(|fact| fact.kind))
+        let moment = || self.moments.iter().any(|m| m.name == name).then_some(FactKind::Timestamp);
+        let switch = || self.switches.iter().any(|s| s.name == name).then_some(FactKind::String);
+        let told = || self.facts.iter().find(|f| f.name == name).map(|fact| fact.kind);
+        builtin.or_else(moment).or_else(switch).or_else(told)
     }
 
     /// The kinds of line that a tier covers.
@@ -156,10 +125,10 @@ fn repeated<T: PartialEq>(words: &[T], path: &str, report: &mut Report) {
 }
 
 fn rule_id(rule: &str, field: String, report: &mut Report) {
-    use crate::evaluate::{CONDITION_NOT_MET, FEE_KEPT, TOO_LATE};
+    use crate::evaluate::{CONDITION_NOT_MET, FEE_KEPT, NOT_REGULATED, TOO_LATE};
     if !is_valid_id(rule) {
         report.add(field, "expected 1 to 64 characters of A-Z a-z 0-9 . _ ~ -");
-    } else if [TOO_LATE, FEE_KEPT, CONDITION_NOT_MET].contains(&rule) {
+    } else if [TOO_LATE, FEE_KEPT, CONDITION_NOT_MET, NOT_REGULATED].contains(&rule) {
         report.add(field, "is the name that quotes show where no rule applies; choose another");
     }
 }

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use super::Report;
-use crate::fee::fee;
+use crate::compensation::Compensation;
+use crate::fee::{Told, fee};
 use crate::model::{ALL_BASIS_POINTS, Notice, Override, Policy, Rounding, Terms, Tier};
 use crate::vocabulary::{FixedFeePer, LineKind};
 
@@ -38,6 +39,23 @@ pub(super) fn check(policy: &Policy, report: &mut Report) {
             report.add(format!("overrides[{later}].code"), description);
         }
     }
+    for (later, row) in policy.compensations.iter().enumerate() {
+        if let Some(by) = policy.compensations[..later].iter().find(|by| hides_row(by, row)) {
+            let description = format!(
+                "can never apply: row {} comes before it and applies whenever it would",
+                by.rule
+            );
+            report.add(format!("compensations[{later}].codes"), description);
+        }
+    }
+}
+
+/// Whether `earlier` decides whenever `later` would.
+fn hides_row(earlier: &Compensation, later: &Compensation) -> bool {
+    let covers = earlier.kinds.is_empty() && later.kinds.is_empty()
+        || later.kinds.iter().all(|kind| earlier.kinds.contains(kind)) && !later.kinds.is_empty();
+    let weaker = earlier.condition.is_none() || earlier.condition == later.condition;
+    later.codes.iter().all(|code| earlier.codes.contains(code)) && covers && weaker
 }
 
 /// Kinds that the policy is about and that no tier covers.
@@ -114,7 +132,8 @@ fn cheaper(policy: &Policy, earlier: &Tier, later: &Tier, at: usize, report: &mu
         .intersection(&policy.covered(&later.kinds))
         .copied()
         .collect();
-    if both.is_empty() || earlier.condition != later.condition {
+    let decided = earlier.review.is_none() && later.review.is_none();
+    if both.is_empty() || earlier.condition != later.condition || !decided {
         return;
     }
     let Some(key) = cheaper_by(&earlier.terms, &later.terms) else { return };
@@ -128,8 +147,13 @@ fn cheaper(policy: &Policy, earlier: &Tier, later: &Tier, at: usize, report: &mu
 /// The key of the terms that makes `later` cheaper than `earlier` for some price; `None` when it
 /// never is.
 fn cheaper_by(earlier: &Terms, later: &Terms) -> Option<&'static str> {
+    // What a fact tells can be anything, so nothing is proven.
+    if earlier.facts().chain(later.facts()).next().is_some() {
+        return None;
+    }
     let exact = Rounding::default();
-    let amount = |terms: &Terms, gross, units| fee(terms, exact, gross, units).amount;
+    let amount =
+        |terms: &Terms, gross, units| fee(terms, Told::default(), exact, gross, units).amount;
     let cheaper =
         |gross: i64, units: i64| amount(later, gross, units) < amount(earlier, gross, units);
     // Fees are made of straight pieces: if one is below the other anywhere, it is at a joint.

@@ -4,7 +4,7 @@ use redress_core::id::PolicyId;
 use super::*;
 use crate::condition::Condition;
 use crate::facts::FactDeclaration;
-use crate::model::{Charge, Notice, Override, Rounding, Terms, Tier};
+use crate::model::{Charge, Notice, Override, PolicyCalendar, Rounding, Terms, Tier};
 use crate::notice::tests::calendar;
 use crate::vocabulary::{FixedFeePer, OverrideCode, RoundingMode, Tender};
 
@@ -62,7 +62,7 @@ fn the_head_is_checked() {
     let backwards = |p: &mut Policy| {
         let mut calendar = calendar();
         calendar.extra_workdays = calendar.holidays.clone();
-        p.calendar = Some(calendar);
+        p.calendar = Some(PolicyCalendar::Own(calendar));
     };
     wrong(backwards, &["calendar.extra_workdays"; 4]);
 }
@@ -72,7 +72,9 @@ fn facts_are_checked() {
     let fact = |name: &str, question: &str| FactDeclaration {
         name: name.to_owned(),
         kind: FactKind::Bool,
-        question: question.to_owned(),
+        question: question.into(),
+        assume: None,
+        document: None,
     };
     for name in ["", "Ill", "1st", "so ill", "in", "kind", &"x".repeat(65)] {
         wrong(|p| p.facts = vec![fact(name, "Ill?")], &["facts[0].name"]);
@@ -109,7 +111,7 @@ fn notices_are_checked() {
     wrong(business(3), &["tiers[0].notice_business_days"]);
     wrong(business(3_651), &["tiers[0].notice_business_days"; 2]);
     let with_calendar = |p: &mut Policy| {
-        p.calendar = Some(calendar());
+        p.calendar = Some(PolicyCalendar::Own(calendar()));
         business(3)(p);
     };
     wrong(with_calendar, &[]);
@@ -206,7 +208,7 @@ fn a_rule_that_can_never_decide_is_found() {
     wrong(pair(days("a", 10), hours("b", 265)), &[]);
     let business = |first: Tier, days| {
         move |p: &mut Policy| {
-            p.calendar = Some(calendar());
+            p.calendar = Some(PolicyCalendar::Own(calendar()));
             p.tiers = vec![first, tier("b", Notice::BusinessDays(days))];
         }
     };

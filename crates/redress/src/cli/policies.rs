@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use redress_core::clock::Timestamp;
 use redress_core::money::Currency;
-use redress_policy::{LineKind, OverrideCode};
+use redress_policy::{Language, LineKind, OverrideCode};
 
 use super::ApplyArgs;
 
@@ -15,13 +15,19 @@ pub enum PolicyCommand {
     /// Apply a policy file; a changed policy becomes its next version.
     #[command(after_help = "Example: redress policy apply standard.toml --tenant arena")]
     Apply(ApplyArgs),
-    /// Check policy files and run their examples; needs no server.
+    /// Check policy files and run their examples; without files, the laws that come with Redress.
+    /// Needs no server.
     #[command(after_help = "Example: redress policy check standard.toml strict.toml --json")]
     Check(CheckArgs),
+    /// List the laws that come with Redress, or print one of them; needs no server.
+    #[command(after_help = "Example: redress policy packs eu-air-261 > my-copy.toml")]
+    Packs(PacksArgs),
     /// Tell what a buyer would get by a policy file, and why; needs no server.
     #[command(
         after_help = "Example: redress policy explain standard.toml --price 100.00 --currency EUR \\\n  \
-                      --start 2026-12-19T14:30:00Z --zone Europe/Berlin --at 2026-12-16T10:00:00Z"
+                      --start 2026-12-19T14:30:00Z --zone Europe/Berlin --at 2026-12-16T10:00:00Z\n\n\
+                      By a law, in Chinese: redress policy explain ru-culture-52.1 --language zh \\\n  \
+                      --price 3000 --currency RUB --start 2026-12-20T19:00:00+03:00 --zone Europe/Moscow"
     )]
     Explain(AskArgs),
     /// Tell what a buyer would get at every boundary of a policy file, and for each answer to its
@@ -36,9 +42,18 @@ pub enum PolicyCommand {
 /// Options of `redress policy check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Policy files.
-    #[arg(required = true)]
+    /// Policy files, or ids of laws that come with Redress; without any, all of these laws.
     pub files: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `redress policy packs`.
+#[derive(Debug, Args)]
+pub struct PacksArgs {
+    /// The id of the law to print; without it, all are listed.
+    pub id: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -48,7 +63,7 @@ pub struct CheckArgs {
 /// asks for what.
 #[derive(Debug, Args)]
 pub struct AskArgs {
-    /// The policy file.
+    /// The policy file, or the id of a law that comes with Redress, such as eu-air-261.
     pub file: PathBuf,
     /// The price of the units asked for, such as 107.81.
     #[arg(long)]
@@ -99,9 +114,16 @@ pub struct AskArgs {
     /// A kind of document that was shown, such as DEATH_CERTIFICATE; repeat for several.
     #[arg(long = "evidence", value_name = "KIND")]
     pub evidence: Vec<String>,
+    /// The language of explanations: en, zh, ru or de.
+    #[arg(long, default_value = "en", value_parser = parse_language)]
+    pub language: Language,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+fn parse_language(tag: &str) -> Result<Language, String> {
+    Language::nearest(tag).ok_or_else(|| "expected one of en, zh, ru, de".to_owned())
 }
 
 fn parse_line_kind(text: &str) -> Result<LineKind, String> {

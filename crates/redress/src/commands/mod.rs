@@ -75,6 +75,9 @@ async fn carry_out(command: Command) -> Result<ExitCode> {
             apply::policy(&args).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Policy(PolicyCommand::Check(args)) => policy::check(&args),
+        Command::Policy(PolicyCommand::Packs(args)) => {
+            policy::packs(&args).map(|()| ExitCode::SUCCESS)
+        }
         Command::Policy(PolicyCommand::Explain(args)) => policy::explain(&args),
         Command::Policy(PolicyCommand::WhatIf(args)) => policy::what_if(&args),
         Command::Import(command) => import::run(&command).await,

@@ -13,6 +13,7 @@ use redress_core::clock::Timestamp;
 use redress_core::id::{AuditRecordId, CustomerId, Ids, OrderId, QuoteId, TenantId};
 use redress_core::money::Money;
 use redress_core::tenant::ApprovalLimit;
+use redress_policy::Language;
 
 use super::batches::Draft;
 use super::quote_refund::price_withdrawal;
@@ -121,7 +122,9 @@ async fn draft(app: &Refunds, ask: CreateRefund<'_>) -> Result<RefundDraft, Refu
         Wanted::Quote(id) => Offered::Stored(id),
         Wanted::Withdrawal(order, withdrawal) => {
             let order = get_order(app, tenant, &order).await?;
-            let quote = price_withdrawal(app, tenant, &order, &withdrawal, now).await?;
+            // No quote is shown, so nothing is explained to anybody.
+            let asked = (&withdrawal, Language::En);
+            let quote = price_withdrawal(app, tenant, &order, asked, now).await?;
             Offered::Fresh(Box::new(quote), order.customer)
         }
     };

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use redress_core::clock::Timestamp;
 use redress_core::id::{EventId, OrderId, PolicyId, QuoteId, TenantId};
-use redress_policy::Policy;
+use redress_policy::{Language, Policy};
 
 use super::request::once;
 use super::{Outcome, RefundError, Refunds, Request, get_order};
@@ -20,6 +20,8 @@ pub struct QuoteRefund<'a> {
     pub order: OrderId,
     /// What is to be given back, and why.
     pub withdrawal: Withdrawal,
+    /// The language of explanations.
+    pub language: Language,
     /// The tenant, and what a repetition is recognised by.
     pub request: Request<'a, Quote>,
 }
@@ -36,7 +38,8 @@ async fn offer(app: &Refunds, ask: &QuoteRefund<'_>) -> Result<Quote, RefundErro
     let tenant = &ask.request.key.tenant;
     let now = app.clock.now();
     let order = get_order(app, tenant, &ask.order).await?;
-    let quote = price_withdrawal(app, tenant, &order, &ask.withdrawal, now).await?;
+    let asked = (&ask.withdrawal, ask.language);
+    let quote = price_withdrawal(app, tenant, &order, asked, now).await?;
     app.store.create_quote(tenant, &quote, &ask.request.record(&quote), now).await?;
     Ok(quote)
 }
@@ -46,7 +49,7 @@ pub(super) async fn price_withdrawal(
     app: &Refunds,
     tenant: &TenantId,
     order: &Order,
-    withdrawal: &Withdrawal,
+    (withdrawal, language): (&Withdrawal, Language),
     now: Timestamp,
 ) -> Result<Quote, RefundError> {
     let policy = policy_of(app, tenant, order).await?;
@@ -57,6 +60,7 @@ pub(super) async fn price_withdrawal(
         validity: app.quote_validity,
         arrival: app.connections.arrival(holding.map(|payment| payment.provider.as_str())),
         buyer_refunds: &buyer_refunds,
+        language,
     };
     let id = QuoteId::fresh(&*app.ids);
     quote_withdrawal(id, order, withdrawal, &policy, terms, now)

@@ -7,7 +7,7 @@
 use redress_core::clock::Timestamp;
 use redress_core::id::PaymentId;
 use redress_core::money::{Currency, split_by_largest_remainder};
-use redress_policy::{Citation, Step, Tender};
+use redress_policy::{Citation, CompensationDue, Step, Tender};
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Reason;
@@ -53,16 +53,23 @@ pub struct QuoteLine {
     /// Where that rule stands, when it has a place of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub citation: Option<Citation>,
+    /// What the rules owe besides the refund. It is paid by other means: it is no part of any
+    /// payment that could be given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<CompensationDue>,
     /// The way to the figure; kept with the quote only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<Step>,
+    /// The way to the figure in words, in the language that was asked for; kept with the quote only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explanation: Vec<String>,
 }
 
 impl QuoteLine {
     /// The line as a refund keeps it.
     #[must_use]
     pub fn without_path(&self) -> Self {
-        Self { path: Vec::new(), ..self.clone() }
+        Self { path: Vec::new(), explanation: Vec::new(), ..self.clone() }
     }
 }
 
@@ -139,7 +146,9 @@ pub fn price_lines_of_disruption(
         clawback: 0,
         rule: rule.to_owned(),
         citation: None,
+        compensation: None,
         path: Vec::new(),
+        explanation: Vec::new(),
     });
     let price = settle_price(order, priced.collect(), Vec::new(), &[], routing, now);
     (price.total > 0).then_some(price)

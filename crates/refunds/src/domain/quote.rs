@@ -12,8 +12,8 @@ use redress_core::id::{EventId, OrderId, PolicyId, QuoteId};
 use redress_core::money::split_by_largest_remainder;
 use redress_policy::reprice::{DiscountedLine, reprice};
 use redress_policy::{
-    Citation, Decision, FactValue, LegalClock, LineFacts, LineKind, LinePrice, NeededFact,
-    OverrideCode, Policy, Refusal, Situation,
+    Citation, Decision, FactValue, Language, LegalClock, LineFacts, LineKind, LinePrice,
+    NeededFact, OverrideCode, Policy, Refusal, Review, Situation,
 };
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,13 @@ pub enum QuoteError {
     /// The rules refuse.
     #[error("{0}")]
     Refused(Refusal),
+    /// The rules leave it to a person.
+    #[error("a person has to decide by the rules {}", rules(.0))]
+    Review(Vec<Review>),
+}
+
+fn rules(reviews: &[Review]) -> String {
+    reviews.iter().map(|review| review.rule.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn names(facts: &[NeededFact]) -> String {
@@ -121,6 +128,8 @@ pub struct QuoteTerms<'a> {
     pub arrival: Option<Duration>,
     /// How often the buyer has used up before what policies give once, by event.
     pub buyer_refunds: &'a HashMap<EventId, u32>,
+    /// The language of explanations.
+    pub language: Language,
 }
 
 /// A line that is given back.
@@ -149,15 +158,18 @@ pub fn quote_withdrawal(
     }
     let mut chosen = choose(order, &ask.lines)?;
     let repriced = claw_back(order, &mut chosen, policy);
-    let priced = decide(order, &chosen, ask, policy, terms.buyer_refunds, now)?;
+    let (priced, legal_clock) = decide(order, &chosen, ask, policy, terms.buyer_refunds, now)?;
     let mut uncertainties: Vec<String> =
         priced.iter().filter_map(|price| Some(price.uncertainty?.as_str().to_owned())).collect();
-    let legal_clock = pay_by(&chosen, policy, now)?;
     uncertainties.extend(legal_clock.uncertainty.map(|why| why.as_str().to_owned()));
     uncertainties.sort();
     uncertainties.dedup();
     let once_for = if policy.once_per_buyer { events_of(&chosen) } else { Vec::new() };
-    let lines = chosen.iter().zip(priced).map(|(chosen, price)| chosen.priced(price)).collect();
+    let explained = |(chosen, price): (&Chosen<'_>, LinePrice)| {
+        let explanation = policy.explain(&price, terms.language);
+        QuoteLine { explanation, ..chosen.priced(price) }
+    };
+    let lines = chosen.iter().zip(priced).map(explained).collect();
     let price = settle_price(order, lines, repriced, &policy.tender_order, terms.routing, now);
     Ok(Quote {
         id,
@@ -189,7 +201,9 @@ impl Chosen<'_> {
             clawback: self.clawback,
             rule: price.rule,
             citation: Some(price.citation),
+            compensation: price.compensation,
             path: price.path,
+            explanation: Vec::new(),
         }
     }
 }
@@ -231,19 +245,6 @@ fn choose<'a>(
         });
     }
     Ok(chosen)
-}
-
-/// By when the money has to be paid, in days of the place that the first line is for.
-fn pay_by(
-    chosen: &[Chosen<'_>],
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<LegalClock, QuoteError> {
-    let Some(first) = chosen.first() else { return Err(QuoteError::LineNotRefundable) };
-    policy.pay_by(now, &first.line.event_time_zone).map_err(|error| {
-        let line = first.line.id.clone();
-        QuoteError::Refused(Refusal::NoLocalTime { line, reason: error.to_string() })
-    })
 }
 
 /// What a buyer means who gives "the order" back: what was bought, and not what came on top.
@@ -304,7 +305,8 @@ fn discounted(line: &OrderLine, returned: i64) -> DiscountedLine {
     }
 }
 
-/// Asks the policy about the chosen lines; one price each.
+/// Asks the policy about the chosen lines: one price each, and by when to pay, in days of the place
+/// that the first line is for.
 fn decide(
     order: &Order,
     chosen: &[Chosen<'_>],
@@ -312,7 +314,7 @@ fn decide(
     policy: &Policy,
     buyer_refunds: &HashMap<EventId, u32>,
     now: Timestamp,
-) -> Result<Vec<LinePrice>, QuoteError> {
+) -> Result<(Vec<LinePrice>, LegalClock), QuoteError> {
     let facts = chosen.iter().map(|chosen| LineFacts {
         id: &chosen.line.id,
         kind: chosen.line.kind,
@@ -343,11 +345,15 @@ fn decide(
         whole_order: order.lines.iter().all(covered),
         lines: &lines,
     };
-    match policy.price(&situation) {
-        Decision::Priced(prices) => Ok(prices),
-        Decision::NeedsFacts(facts) => Err(QuoteError::NeedsFacts(facts)),
-        Decision::Refused(refusal) => Err(QuoteError::Refused(refusal)),
-    }
+    let prices = match policy.price(&situation) {
+        Decision::Priced(prices) => prices,
+        Decision::NeedsFacts(facts) => return Err(QuoteError::NeedsFacts(facts)),
+        Decision::Review(reviews) => return Err(QuoteError::Review(reviews)),
+        Decision::Refused(refusal) => return Err(QuoteError::Refused(refusal)),
+    };
+    let first = lines.first().ok_or(QuoteError::LineNotRefundable)?;
+    let clock = policy.legal_clock(&situation, first).map_err(QuoteError::Refused)?;
+    Ok((prices, clock))
 }
 
 #[cfg(test)]

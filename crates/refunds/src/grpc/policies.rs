@@ -7,11 +7,13 @@ use redress_proto::refunds::v1 as pb;
 use redress_proto::refunds::v1::policy_service_server::PolicyService;
 use tonic::{Request, Response, Status};
 
-use super::convert::{self, policy};
+use super::convert::{self, evaluation, policy};
 use super::status::refuse;
 use crate::app::{self, Refunds};
 
 const LIST_POLICIES: &str = "redress.refunds.v1.PolicyService/ListPolicies";
+
+const LIST_POLICY_PACKS: &str = "redress.refunds.v1.PolicyService/ListPolicyPacks";
 
 /// `PolicyService` over the use cases.
 #[derive(Clone)]
@@ -48,6 +50,33 @@ impl PolicyService for PolicyGrpc {
         let id = convert::id(PolicyId::from_resource_name, &message.name, "name")?;
         let found = app::get_policy(&self.app, &caller.tenant, &id).await.map_err(refuse)?;
         Ok(Response::new(policy::to_proto(&found)))
+    }
+
+    async fn evaluate_policy(
+        &self,
+        request: Request<pb::EvaluatePolicyRequest>,
+    ) -> Result<Response<pb::EvaluatePolicyResponse>, Status> {
+        let Valid { caller, message, .. } = validated(request)?;
+        let language = convert::language(&message.language_code, "language_code")?;
+        let ask = evaluation::read(message)?;
+        let currency = ask.price.currency;
+        let found = app::evaluate_policy(&self.app, &caller.tenant, ask).await.map_err(refuse)?;
+        Ok(Response::new(evaluation::to_proto(&found, currency, language)))
+    }
+
+    async fn list_policy_packs(
+        &self,
+        request: Request<pb::ListPolicyPacksRequest>,
+    ) -> Result<Response<pb::ListPolicyPacksResponse>, Status> {
+        let Valid { caller, message, .. } = validated(request)?;
+        let (size, token) = (message.page_size, message.page_token.as_str());
+        let page = Page::read(&caller.tenant, LIST_POLICY_PACKS, &[], size, token)?;
+        let rows = convert::store_page(&page, false);
+        let listed = app::list_policy_packs(&rows);
+        Ok(Response::new(pb::ListPolicyPacksResponse {
+            next_page_token: convert::next_page_token(&page, &listed, |pack| pack.id),
+            packs: listed.rows.iter().filter_map(|pack| policy::pack(pack)).collect(),
+        }))
     }
 
     async fn list_policies(

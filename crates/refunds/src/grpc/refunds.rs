@@ -111,6 +111,7 @@ impl RefundService for RefundGrpc {
         let key = RequestKey::new(&caller.tenant, QUOTE_REFUND, &request_id, &message);
         let ask = app::QuoteRefund {
             order: convert::id(OrderId::from_resource_name, &message.order, "order")?,
+            language: convert::language(&message.language_code, "language_code")?,
             withdrawal: withdrawal::read(message.into(), "")?,
             request: app::Request { key: &key, encode: |q| refund::quote(q).encode_to_vec() },
         };

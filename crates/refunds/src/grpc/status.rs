@@ -7,7 +7,7 @@ use redress_api::ports::PortError;
 use redress_api::{ApiError, FieldViolation, time, to_status};
 use redress_core::clock::Timestamp;
 use redress_core::id::{AttemptId, OrderId, RefundId};
-use redress_policy::{FactKind, NeededFact, Refusal};
+use redress_policy::{FactKind, Language, NeededFact, Refusal, Review};
 use tonic::Status;
 
 use crate::app::RefundError;
@@ -146,6 +146,15 @@ fn not_quotable(order: &OrderId, cause: QuoteError, message: String) -> ApiError
             let metadata = vec![("facts", names.join(","))];
             failed("NEEDS_FACTS", metadata, facts.iter().map(question).collect())
         }
+        QuoteError::Review(reviews) => {
+            let about = |review: &Review| {
+                let (line, why) = (&review.line, review.reason.in_language(Language::En));
+                FieldViolation::new(format!("line_ids[{line:?}]"), why)
+            };
+            let rules: Vec<&str> = reviews.iter().map(|review| review.rule.as_str()).collect();
+            let metadata = vec![("rules", rules.join(","))];
+            failed("MANUAL_REVIEW", metadata, reviews.iter().map(about).collect())
+        }
         QuoteError::Refused(refusal) => {
             let (reason, metadata) = refused(&refusal);
             failed(reason, metadata, Vec::new())
@@ -160,8 +169,10 @@ fn question(fact: &NeededFact) -> FieldViolation {
         FactKind::Int => "int_value",
         FactKind::String => "string_value",
         FactKind::Timestamp => "timestamp_value",
+        FactKind::Duration => "duration_value",
     };
-    FieldViolation::new(format!("facts[{:?}].{kind}", fact.name), fact.question.clone())
+    let question = fact.question.in_language(Language::En);
+    FieldViolation::new(format!("facts[{:?}].{kind}", fact.name), question)
 }
 
 /// Why the rules refuse, and what belongs to it.

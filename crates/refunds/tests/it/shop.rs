@@ -211,7 +211,9 @@ impl Shop {
             clawback: 0,
             rule: "full".to_owned(),
             citation: None,
+            compensation: None,
             path: Vec::new(),
+            explanation: Vec::new(),
         };
         let share = TenderShare {
             payment: order.payments[0].id.clone(),

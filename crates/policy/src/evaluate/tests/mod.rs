@@ -1,3 +1,5 @@
+mod clock;
+mod compensate;
 mod path;
 
 use std::collections::BTreeMap;
@@ -10,10 +12,11 @@ use redress_core::id::PolicyId;
 use super::*;
 use crate::condition::Condition;
 use crate::facts::{FactDeclaration, FactValue};
-use crate::model::{Charge, Citation, Notice, Override, Rounding, Terms, Tier};
+use crate::model::{Charge, Citation, Notice, Override, PolicyCalendar, Rounding, Terms, Tier};
 use crate::notice::tests::calendar;
 use crate::situation::{LineFacts, Uncertainty};
 use crate::step::Step;
+use crate::texts::Texts;
 use crate::vocabulary::{LineKind, OverrideCode, RoundingMode};
 
 fn at(text: &str) -> Timestamp {
@@ -25,8 +28,9 @@ fn citation(title: &str) -> Citation {
 }
 
 fn fact(name: &str) -> FactDeclaration {
-    let (name, question) = (name.to_owned(), format!("{name}?"));
-    FactDeclaration { name, kind: FactKind::Bool, question }
+    let question = Texts::One(format!("{name}?"));
+    let (name, kind) = (name.to_owned(), FactKind::Bool);
+    FactDeclaration { name, kind, question, assume: None, document: None }
 }
 
 /// Everything until two weeks before, half until two days before.
@@ -89,7 +93,15 @@ impl Ask {
     }
 
     fn of_lines(&self, policy: &Policy, lines: &[LineFacts<'_>]) -> Decision {
-        policy.price(&Situation {
+        self.about(lines, |situation| policy.price(situation))
+    }
+
+    fn with<T>(&self, ask: impl FnOnce(&Situation<'_>) -> T) -> T {
+        self.about(&[self.line], ask)
+    }
+
+    fn about<T>(&self, lines: &[LineFacts<'_>], ask: impl FnOnce(&Situation<'_>) -> T) -> T {
+        ask(&Situation {
             now: self.now,
             purchase: at("2026-12-15T16:00:00Z"),
             channel: "web",
@@ -166,7 +178,7 @@ fn every_basis_has_its_own_boundary() {
         (Notice::Hours(72), "2026-12-16T14:30:00Z"),
     ] {
         let mut policy = with_tier(|tier| tier.notice = notice);
-        policy.calendar = Some(calendar());
+        policy.calendar = Some(PolicyCalendar::Own(calendar()));
         policy.tiers.truncate(1);
         let last = at(last);
         assert_eq!(Ask { now: last, ..ask() }.rule(&policy), "two-weeks", "{notice:?}");
@@ -243,7 +255,7 @@ fn facts_are_asked_for_only_where_they_can_matter() {
     assert_eq!(ask().told("ill", true).rule(&policy), "two-weeks");
     assert_eq!(ask().told("ill", false).told("member", false).rule(&policy), "rest");
     let Decision::NeedsFacts(needed) = ask().of(&policy) else { panic!("facts are missing") };
-    assert_eq!((needed[0].question.as_str(), needed[0].kind), ("ill?", FactKind::Bool));
+    assert_eq!((needed[0].question.clone(), needed[0].kind), ("ill?".into(), FactKind::Bool));
 }
 
 #[test]
@@ -417,7 +429,7 @@ fn a_place_without_a_known_zone_has_no_local_time() {
 #[test]
 fn beyond_the_calendar_the_buyer_gets_the_better_price_flagged() {
     let mut policy = with_tier(|tier| tier.notice = Notice::BusinessDays(3));
-    policy.calendar = Some(calendar());
+    policy.calendar = Some(PolicyCalendar::Own(calendar()));
     let mut beyond = ask();
     beyond.line.start = at("2027-01-05T14:30:00Z");
     beyond.now = at("2026-12-30T10:00:00Z");

@@ -8,7 +8,10 @@ use std::path::Path;
 use anyhow::Result;
 use redress_calendar::format_instant;
 use redress_policy::check::Report;
-use redress_policy::{Answer, Decision, FactValue, LinePrice, NeededFact, Uncertainty};
+use redress_policy::{
+    Answer, Decision, FactState, FactUse, FactValue, ImprovedBy, Improvement, Language, LinePrice,
+    NeededFact, Pack, Policy, Uncertainty,
+};
 use serde_json::{Value, json};
 
 use super::{Question, Row};
@@ -38,27 +41,87 @@ pub(super) fn check_json(reports: &[(&Path, Report)]) -> Value {
     json!({ "packs": packs, "problems": problems.collect::<Vec<_>>() })
 }
 
-fn needed_json(facts: &[NeededFact]) -> Value {
-    let each = facts.iter().map(
-        |fact| json!({ "name": fact.name, "type": fact.kind.as_str(), "question": fact.question }),
-    );
+pub(super) fn pack_json(pack: &Pack) -> Value {
+    let policy = pack.policy();
+    json!({
+        "id": pack.id,
+        "display_name": policy.map(|policy| &policy.display_name),
+        "citation": policy.map(|policy| &policy.citation),
+        "status": policy.map(|policy| policy.status.as_str()),
+        "mandatory": policy.map(|policy| policy.mandatory),
+        "source": pack.source,
+    })
+}
+
+fn needed_json(facts: &[NeededFact], language: Language) -> Value {
+    let each = facts.iter().map(|fact| {
+        let question = fact.question.in_language(language);
+        json!({ "name": fact.name, "type": fact.kind.as_str(), "question": question })
+    });
     Value::Array(each.collect())
 }
 
-pub(super) fn decision_json(decision: &Decision) -> Value {
+pub(super) fn facts_json(policy: &Policy, facts: &[FactUse]) -> Value {
+    let each = facts.iter().map(|fact| {
+        let assumed = policy.declared(&fact.name).and_then(|fact| fact.assume.as_ref());
+        match &fact.state {
+            FactState::Used(value) => {
+                json!({ "name": fact.name, "state": "USED", "value": fact_json(value) })
+            }
+            FactState::Missing => json!({ "name": fact.name, "state": "MISSING" }),
+            FactState::Assumed(value) => json!({
+                "name": fact.name,
+                "state": "ASSUMED",
+                "value": fact_json(value),
+                "because": assumed.map(|assumption| &assumption.because),
+            }),
+        }
+    });
+    Value::Array(each.collect())
+}
+
+pub(super) fn improvements_json(improvements: &[Improvement]) -> Value {
+    let each = improvements.iter().map(|improvement| {
+        let mut told = match &improvement.by {
+            ImprovedBy::Documents { code, kinds } => {
+                json!({ "override": code.as_str(), "evidence": kinds })
+            }
+            ImprovedBy::Fact { name, value, document } => {
+                json!({ "fact": name, "value": value, "document": document })
+            }
+        };
+        let price = improvement.price.as_ref();
+        told["refund_minor_units"] = json!(price.map(|price| price.refund));
+        told["compensation"] = json!(price.and_then(|price| price.compensation.as_ref()));
+        told
+    });
+    Value::Array(each.collect())
+}
+
+pub(super) fn decision_json(question: &Question<'_>, decision: &Decision) -> Value {
+    let language = question.args.language;
     match decision {
-        Decision::Priced(prices) => prices.first().map_or_else(|| json!({}), price_json),
-        Decision::NeedsFacts(facts) => json!({ "needs_facts": needed_json(facts) }),
+        Decision::Priced(prices) => {
+            prices.first().map_or_else(|| json!({}), |price| price_json(question, price))
+        }
+        Decision::NeedsFacts(facts) => json!({ "needs_facts": needed_json(facts, language) }),
+        Decision::Review(reviews) => {
+            let each = reviews.iter().map(|review| {
+                let reason = review.reason.in_language(language);
+                json!({ "rule": review.rule, "reason": reason, "citation": review.citation })
+            });
+            json!({ "review": each.collect::<Vec<_>>() })
+        }
         Decision::Refused(refusal) => {
             json!({ "refused": { "code": refusal.code(), "message": refusal.to_string() } })
         }
     }
 }
 
-fn price_json(price: &LinePrice) -> Value {
+fn price_json(question: &Question<'_>, price: &LinePrice) -> Value {
     let path = price.path.iter().map(|step| {
         let mut value = json!(step);
-        value["text"] = json!(step.text());
+        value["text"] = json!(step.text(question.args.language, Some(&question.policy)));
         value
     });
     json!({
@@ -66,6 +129,7 @@ fn price_json(price: &LinePrice) -> Value {
         "fee_minor_units": price.fee,
         "refund_minor_units": price.refund,
         "citation": price.citation,
+        "compensation": price.compensation,
         "uncertainty": price.uncertainty.map(Uncertainty::as_str),
         "path": path.collect::<Vec<_>>(),
     })
@@ -82,14 +146,14 @@ pub(super) fn what_if_json(
         boundaries.push(json!({
             "until": format_instant(*at),
             "until_local": question.zone.in_figures(*at)?,
-            "at": decision_json(before),
-            "after": decision_json(after),
+            "at": decision_json(question, before),
+            "after": decision_json(question, after),
         }));
     }
     let answers = answers.iter().map(|(facts, decision)| {
         let told: BTreeMap<_, _> =
             facts.iter().map(|(name, value)| (name.as_str(), fact_json(value))).collect();
-        json!({ "facts": told, "answer": decision_json(decision) })
+        json!({ "facts": told, "answer": decision_json(question, decision) })
     });
     Ok(json!({
         "policy": question.policy.id,
@@ -97,7 +161,7 @@ pub(super) fn what_if_json(
         "time_zone": question.zone.name(),
         "boundaries": boundaries,
         "answers": answers.collect::<Vec<_>>(),
-        "needs_facts": needed_json(open),
+        "needs_facts": needed_json(open, question.args.language),
     }))
 }
 
@@ -107,5 +171,6 @@ fn fact_json(value: &FactValue) -> Value {
         FactValue::Int(told) => json!(told),
         FactValue::String(told) => json!(told),
         FactValue::Timestamp(told) => json!(format_instant(*told)),
+        FactValue::Duration(_) => json!(value.to_string()),
     }
 }

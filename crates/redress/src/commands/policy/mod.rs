@@ -13,16 +13,16 @@ use anyhow::{Context as _, Result, bail};
 use redress_calendar::{Zone, format_instant};
 use redress_core::clock::{Clock as _, SystemClock, Timestamp};
 use redress_core::money::Money;
-use redress_policy::check::{Problem, check as check_text, report};
+use redress_policy::check::{Problem, Report, check as check_text, report};
 use redress_policy::{
-    Answer, Decision, FactKind, FactValue, LineFacts, LinePrice, NeededFact, Policy, Situation,
-    Status, Step,
+    Answer, Decision, FactKind, FactState, FactUse, FactValue, ImprovedBy, Improvement, Language,
+    LineFacts, LinePrice, NeededFact, Pack, Policy, Situation, Status,
 };
 use serde_json::json;
 
-use crate::cli::{AskArgs, CheckArgs};
+use crate::cli::{AskArgs, CheckArgs, PacksArgs};
 use crate::output;
-use json::{check_json, decision_json, what_if_json};
+use json::{check_json, decision_json, facts_json, improvements_json, pack_json, what_if_json};
 
 fn read(file: &Path) -> Result<String> {
     fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
@@ -33,10 +33,23 @@ fn problem_line(file: &Path, problem: &Problem) -> String {
     format!("{}:{}: {path}{}", file.display(), problem.line, problem.reason)
 }
 
+/// The text of a policy file, or of the law that comes with Redress under this id.
+pub(super) fn source(file: &Path) -> Result<String> {
+    let pack = file.to_str().and_then(Pack::find).filter(|_| !file.exists());
+    pack.map_or_else(|| read(file), |pack| Ok(pack.source.to_owned()))
+}
+
+/// The file, or the id, under which a report is told.
+type Checked<'a> = (&'a Path, Report);
+
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
-    let mut reports = Vec::new();
+    let mut reports: Vec<Checked<'_>> = Vec::new();
     for file in &args.files {
-        reports.push((file.as_path(), report(&read(file)?)));
+        reports.push((file.as_path(), report(&source(file)?)));
+    }
+    if args.files.is_empty() {
+        let all = Pack::all().iter();
+        reports.extend(all.map(|pack| (Path::new(pack.id), pack.report().clone())));
     }
     let sound = reports.iter().all(|(_, report)| report.problems.is_empty());
     if args.json {
@@ -56,6 +69,31 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+pub(super) fn packs(args: &PacksArgs) -> Result<()> {
+    if let Some(id) = &args.id {
+        let pack = Pack::find(id).with_context(|| {
+            let ids: Vec<_> = Pack::all().iter().map(|pack| pack.id).collect();
+            format!("no law with the id {id:?} comes with Redress; there are {}", ids.join(", "))
+        })?;
+        if args.json {
+            return output::json(&pack_json(pack));
+        }
+        output::line(pack.source.trim_end());
+        return Ok(());
+    }
+    if args.json {
+        let all: Vec<_> = Pack::all().iter().map(pack_json).collect();
+        return output::json(&json!({ "packs": all }));
+    }
+    let rows = Pack::all().iter().filter_map(|pack| {
+        let policy = pack.policy()?;
+        let status = policy.status.as_str().to_owned();
+        Some([pack.id.to_owned(), status, policy.citation.title.clone()])
+    });
+    output::table(["id", "status", "citation"], rows);
+    Ok(())
+}
+
 /// The question of a command, with what it is asked of.
 struct Question<'a> {
     args: &'a AskArgs,
@@ -68,7 +106,7 @@ struct Question<'a> {
 
 impl<'a> Question<'a> {
     fn read(args: &'a AskArgs) -> Result<Self> {
-        let policy = check_text(&read(&args.file)?).map_err(|problems| {
+        let policy = check_text(&source(&args.file)?).map_err(|problems| {
             let lines: Vec<_> = problems.iter().map(|p| problem_line(&args.file, p)).collect();
             anyhow::anyhow!("the policy cannot be used\n{}", lines.join("\n"))
         })?;
@@ -154,6 +192,7 @@ fn read_fact(policy: &Policy, told: &str) -> Result<(String, FactValue)> {
         FactKind::Int => "a whole number",
         FactKind::String => "a text",
         FactKind::Timestamp => "an instant such as 2026-12-19T14:30:00Z",
+        FactKind::Duration => "a length of time such as 3:00:01 or 2h30m",
     };
     let value = fact.kind.value(value);
     let value = value.with_context(|| format!("--fact: {name} is {expected}"))?;
@@ -165,7 +204,13 @@ pub(super) fn explain(args: &AskArgs) -> Result<ExitCode> {
     let decision = question.decide(question.at);
     let priced = matches!(decision, Decision::Priced(_));
     if args.json {
-        let mut answer = decision_json(&decision);
+        let mut answer = decision_json(&question, &decision);
+        answer["facts"] = question.with(question.at, |situation| {
+            facts_json(&question.policy, &question.policy.facts_of(situation, &decision))
+        });
+        answer["improvements"] = question.with(question.at, |situation| {
+            improvements_json(&question.policy.improvements(situation, &decision))
+        });
         answer["policy"] = json!(question.policy.id);
         answer["currency"] = json!(args.currency);
         answer["at"] = json!(format_instant(question.at));
@@ -178,18 +223,32 @@ pub(super) fn explain(args: &AskArgs) -> Result<ExitCode> {
 }
 
 fn show(question: &Question<'_>, decision: &Decision) -> Result<()> {
+    let language = question.args.language;
     match decision {
         Decision::Priced(prices) => {
             for price in prices {
-                price.path.iter().map(Step::text).for_each(output::line);
+                question.policy.explain(price, language).iter().for_each(output::line);
                 output::line(format!("Rule: {} ({})", price.rule, citation(price)));
                 output::line(format!("Fee: {}", question.amount(price.fee)));
                 output::line(format!("Refund: {}", question.amount(price.refund)));
+                if let Some(due) = &price.compensation {
+                    let amount =
+                        due.amount.map_or_else(|| "to be claimed".to_owned(), |a| a.to_string());
+                    output::line(format!("Compensation: {amount} (rule {})", due.rule));
+                }
                 if let Some(uncertainty) = price.uncertainty {
                     output::line(format!("Uncertain: {}", uncertainty.as_str()));
                 }
             }
-            let clock = question.policy.pay_by(question.at, question.zone.name())?;
+            let ask = |situation: &Situation<'_>| {
+                let facts = question.policy.facts_of(situation, decision);
+                let better = question.policy.improvements(situation, decision);
+                (question.policy.legal_clock(situation, &question.line()), facts, better)
+            };
+            let (clock, facts, better) = question.with(question.at, ask);
+            let clock = clock?;
+            show_assumed(question, &facts);
+            show_improvements(question, &better);
             let by = question.zone.in_words(clock.due)?;
             let earliest = if clock.uncertainty.is_some() { ", or later" } else { "" };
             let asked = question.zone.in_words(question.at)?;
@@ -197,13 +256,61 @@ fn show(question: &Question<'_>, decision: &Decision) -> Result<()> {
         }
         Decision::NeedsFacts(facts) => {
             output::line("The answer depends on what nobody has told yet:");
-            facts.iter().map(needed).for_each(output::line);
+            facts.iter().map(|fact| needed(fact, language)).for_each(output::line);
+        }
+        Decision::Review(reviews) => {
+            for review in reviews {
+                let (rule, title) = (&review.rule, &review.citation.title);
+                output::line(format!("A person has to decide, by rule {rule} ({title}):"));
+                output::line(format!("  {}", review.reason.in_language(language)));
+            }
         }
         Decision::Refused(refusal) => {
             output::line(format!("Not priced ({}): {refusal}.", refusal.code()));
         }
     }
     Ok(())
+}
+
+/// What the answer rests on as long as nobody shows otherwise.
+fn show_assumed(question: &Question<'_>, facts: &[FactUse]) {
+    for fact in facts {
+        let FactState::Assumed(value) = &fact.state else { continue };
+        let declared = question.policy.declared(&fact.name);
+        let because = declared.and_then(|fact| fact.assume.as_ref());
+        let because = because.map_or("", |assumption| assumption.because.as_str());
+        output::line(format!("Assumed: {} is {value} ({because}).", fact.name));
+    }
+}
+
+/// What would change the answer in the buyer's favour.
+fn show_improvements(question: &Question<'_>, improvements: &[Improvement]) {
+    let language = question.args.language;
+    let named = |kind: &String| {
+        let name = question.policy.documents.get(kind).map(|name| name.in_language(language));
+        name.map_or_else(|| kind.clone(), |name| format!("{name} ({kind})"))
+    };
+    for improvement in improvements {
+        let with = match &improvement.by {
+            ImprovedBy::Documents { code, kinds } => {
+                let kinds: Vec<_> = kinds.iter().map(named).collect();
+                format!("{} for {}", kinds.join(", "), code.as_str())
+            }
+            ImprovedBy::Fact { name, value, document } => {
+                format!("{}, if it shows that {name} is {value}", named(document))
+            }
+        };
+        let then = improvement.price.as_ref().map_or_else(
+            || "more could be owed; more has to be known".to_owned(),
+            |price| {
+                let owed = price.compensation.as_ref().and_then(|due| due.amount);
+                let owed =
+                    owed.map_or_else(String::new, |owed| format!(", and {owed} is owed besides"));
+                format!("{} goes back{owed}", question.amount(price.refund))
+            },
+        );
+        output::line(format!("With {with}: {then}."));
+    }
 }
 
 fn citation(price: &LinePrice) -> String {
@@ -213,13 +320,13 @@ fn citation(price: &LinePrice) -> String {
 }
 
 /// A question, and the option that answers it.
-fn needed(fact: &NeededFact) -> String {
+fn needed(fact: &NeededFact, language: Language) -> String {
     let option = if fact.name == redress_policy::BUYER_REFUNDS {
         "--buyer-refunds N".to_owned()
     } else {
         format!("--fact {}=<{}>", fact.name, fact.kind.as_str())
     };
-    format!("  {} ({option})", fact.question)
+    format!("  {} ({option})", fact.question.in_language(language))
 }
 
 pub(super) fn what_if(args: &AskArgs) -> Result<ExitCode> {
@@ -244,7 +351,8 @@ pub(super) fn what_if(args: &AskArgs) -> Result<ExitCode> {
     show_answers(&question, &answers);
     if !open.is_empty() {
         output::line("Answers to these cannot be tried one by one; tell them:");
-        open.iter().map(needed).for_each(output::line);
+        let language = question.args.language;
+        open.iter().map(|fact| needed(fact, language)).for_each(output::line);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -261,6 +369,10 @@ fn cells(question: &Question<'_>, decision: &Decision) -> [String; 3] {
         Decision::NeedsFacts(facts) => {
             let names: Vec<_> = facts.iter().map(|fact| fact.name.as_str()).collect();
             [format!("depends on {}", names.join(", ")), String::new(), String::new()]
+        }
+        Decision::Review(reviews) => {
+            let rules: Vec<_> = reviews.iter().map(|review| review.rule.as_str()).collect();
+            [format!("a person decides: {}", rules.join(", ")), String::new(), String::new()]
         }
         Decision::Refused(refusal) => [refusal.code().to_owned(), String::new(), String::new()],
     }

@@ -41,6 +41,7 @@ fn ask(file: &Path, facts: &[&str]) -> AskArgs {
         facts: facts.iter().map(|fact| (*fact).to_owned()).collect(),
         override_code: None,
         evidence: Vec::new(),
+        language: Language::En,
         json: true,
     }
 }

@@ -42,7 +42,9 @@ pub(crate) fn line(id: &str, gross: i64, refund: i64) -> QuoteLine {
         clawback: 0,
         rule: "early".to_owned(),
         citation: None,
+        compensation: None,
         path: Vec::new(),
+        explanation: Vec::new(),
     }
 }
 

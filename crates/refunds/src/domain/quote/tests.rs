@@ -64,6 +64,7 @@ fn quote_at(
         routing: &routes,
         validity: Duration::from_mins(30),
         arrival: None,
+        language: Language::En,
         buyer_refunds: &used,
     };
     quote_withdrawal(QuoteId::new("q").unwrap(), order, ask, policy, terms, now)
@@ -245,6 +246,7 @@ fn once_per_buyer_counts_the_events_of_the_lines_asked_for() {
             routing: &routes,
             validity: Duration::ZERO,
             arrival: None,
+            language: Language::En,
             buyer_refunds: &used,
         };
         let id_of = QuoteId::new("q").unwrap();

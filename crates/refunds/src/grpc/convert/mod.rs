@@ -5,6 +5,7 @@
 
 pub(super) mod disruption;
 pub(super) mod disruption_report;
+pub(super) mod evaluation;
 pub(super) mod filter;
 pub(super) mod ledger;
 pub(super) mod order;
@@ -16,6 +17,7 @@ pub(super) mod withdrawal;
 use redress_api::{ApiError, FieldViolation, money, page};
 use redress_core::id::InvalidId;
 use redress_core::money::{Currency, Money};
+use redress_policy::Language;
 use redress_proto::common::v1::Money as WireMoney;
 
 use crate::store::{Listed, Page};
@@ -36,6 +38,16 @@ pub(super) fn ids<T>(
     field: &str,
 ) -> Result<Vec<T>, ApiError> {
     names.iter().enumerate().map(|(at, name)| id(parse, name, &format!("{field}[{at}]"))).collect()
+}
+
+/// Reads the language of explanations that stands in `field`; English when it is empty.
+pub(super) fn language(tag: &str, field: &str) -> Result<Language, ApiError> {
+    if tag.is_empty() {
+        return Ok(Language::En);
+    }
+    let tags: Vec<_> = Language::ALL.iter().map(|language| language.tag()).collect();
+    let known = || format!("is none of the languages of explanations: {}", tags.join(", "));
+    Language::nearest(tag).ok_or_else(|| ApiError::invalid(field, known()))
 }
 
 /// The rows behind a page. `count` asks for the number of all matches, on the first page only.

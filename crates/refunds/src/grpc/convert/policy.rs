@@ -3,9 +3,9 @@
 //! Invariant: a policy that comes as a file is read from the file alone; one that comes field by
 //! field has tiers by hours and nothing that the fields do not show.
 
-use redress_api::{FieldViolation, time};
+use redress_api::{FieldViolation, money, time};
 use redress_core::id::PolicyId;
-use redress_policy::{Charge, Citation, Notice, Policy, Tier, check};
+use redress_policy::{Charge, Citation, CompensationDue, Notice, Pack, Policy, Tier, check};
 use redress_proto::refunds::v1 as pb;
 
 use super::in_range;
@@ -43,18 +43,50 @@ pub(super) fn citation_to_proto(citation: &Citation) -> pb::Citation {
     pb::Citation { title: citation.title.clone(), uri: citation.uri.clone() }
 }
 
+/// The wire form of a compensation.
+pub(super) fn compensation(due: &CompensationDue) -> pb::Compensation {
+    pb::Compensation {
+        amount: due.amount.map(money::to_proto),
+        rule: due.rule.clone(),
+        citation: Some(citation_to_proto(&due.citation)),
+    }
+}
+
+/// The wire form of a law that comes with Redress.
+pub(in crate::grpc) fn pack(pack: &Pack) -> Option<pb::PolicyPack> {
+    let policy = pack.policy()?;
+    Some(pb::PolicyPack {
+        pack: pack.id.to_owned(),
+        display_name: policy.display_name.clone(),
+        citation: Some(citation_to_proto(&policy.citation)),
+        status: policy.status.as_str().to_owned(),
+        mandatory: policy.mandatory,
+        source: pack.source.to_owned(),
+    })
+}
+
 /// Reads a policy that stands at `path` and keeps the declared rules; its version is not taken
 /// over. Returns everything that is wrong at once.
 pub(in crate::grpc) fn from_proto(
     policy: pb::Policy,
     path: &str,
 ) -> Result<AppliedPolicy, Vec<FieldViolation>> {
-    let read = if policy.source.is_empty() { from_fields(policy) } else { from_source(policy) };
+    let read = if policy.source.is_empty() { from_fields(policy) } else { from_file(policy) };
     read.map_err(|found| found.into_iter().map(|violation| violation.under(path)).collect())
 }
 
-fn from_source(message: pb::Policy) -> Result<AppliedPolicy, Vec<FieldViolation>> {
-    let checked = check::check(&message.source).map_err(|problems| {
+fn from_file(message: pb::Policy) -> Result<AppliedPolicy, Vec<FieldViolation>> {
+    let read = from_source(message.source)?;
+    if read.policy.id.resource_name() != message.name {
+        let text = format!("differs from the id in source, {}", read.policy.id.resource_name());
+        return Err(vec![FieldViolation::new("name", text)]);
+    }
+    Ok(read)
+}
+
+/// Reads a policy file that stands in the field `source`.
+pub(super) fn from_source(source: String) -> Result<AppliedPolicy, Vec<FieldViolation>> {
+    let policy = check::check(&source).map_err(|problems| {
         let describe = |problem: check::Problem| {
             let place = if problem.path.is_empty() { "the file" } else { &*problem.path };
             let text = format!("line {}: {place}: {}", problem.line, problem.reason);
@@ -62,11 +94,7 @@ fn from_source(message: pb::Policy) -> Result<AppliedPolicy, Vec<FieldViolation>
         };
         problems.into_iter().map(describe).collect::<Vec<_>>()
     })?;
-    if checked.id.resource_name() != message.name {
-        let text = format!("differs from the id in source, {}", checked.id.resource_name());
-        return Err(vec![FieldViolation::new("name", text)]);
-    }
-    Ok(AppliedPolicy { policy: checked, source: message.source })
+    Ok(AppliedPolicy { policy, source })
 }
 
 fn from_fields(policy: pb::Policy) -> Result<AppliedPolicy, Vec<FieldViolation>> {

@@ -3,11 +3,11 @@
 use redress_api::{etag, time};
 use redress_core::id::DisruptionId;
 use redress_core::money::Currency;
-use redress_policy::{LegalClock, Step};
+use redress_policy::{Language, LegalClock};
 use redress_proto::refunds::v1 as pb;
 
 use super::amount;
-use super::policy::citation_to_proto;
+use super::policy::{citation_to_proto, compensation};
 use super::withdrawal::override_to_proto;
 use crate::domain::attempt::{Attempt, AttemptState, Reason};
 use crate::domain::audit::AuditEntry;
@@ -78,8 +78,18 @@ fn quote_line(currency: Currency, line: &QuoteLine) -> pb::QuoteLine {
         quantity: i32::try_from(line.units).unwrap_or(i32::MAX),
         discount_clawback: (line.clawback > 0).then(|| amount(currency, line.clawback)),
         citation: line.citation.as_ref().map(citation_to_proto),
-        explanation: line.path.iter().map(Step::text).collect(),
+        explanation: explanation(line),
+        compensation: line.compensation.as_ref().map(compensation),
     }
+}
+
+/// The way to a line's figure, in words. Quotes of before there were several languages keep the
+/// steps alone.
+fn explanation(line: &QuoteLine) -> Vec<String> {
+    if line.explanation.is_empty() {
+        return line.path.iter().map(|step| step.text(Language::En, None)).collect();
+    }
+    line.explanation.clone()
 }
 
 /// The wire form of a refund.

@@ -99,12 +99,15 @@ fn fact(value: pb::FactValue) -> Result<FactValue, &'static str> {
         Some(Kind::TimestampValue(value)) => time::required(Some(&value), "timestamp_value")
             .map(FactValue::Timestamp)
             .map_err(|_| "timestamp_value is no instant"),
+        Some(Kind::DurationValue(value)) => time::micros(&value)
+            .map(FactValue::Duration)
+            .ok_or("duration_value is no length of time"),
         None => Err("has no value: leave the fact out when it is not known"),
     }
 }
 
 /// The override that a number names; none for 0. Undefined numbers are refused by the contract.
-fn override_code(number: i32) -> Option<OverrideCode> {
+pub(super) fn override_code(number: i32) -> Option<OverrideCode> {
     let code = pb::OverrideCode::try_from(number).ok()?;
     OverrideCode::parse(code.as_str_name())
 }

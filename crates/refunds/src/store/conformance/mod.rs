@@ -132,7 +132,9 @@ fn price(lines: &[(&str, i64)], shares: &[(&str, &str, i64)]) -> Price {
         clawback: 0,
         rule: "early".to_owned(),
         citation: None,
+        compensation: None,
         path: Vec::new(),
+        explanation: Vec::new(),
     };
     let share = |&(payment, provider, amount): &(&str, &str, i64)| TenderShare {
         payment: PaymentId::new(payment).unwrap(),

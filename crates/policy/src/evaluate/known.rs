@@ -1,0 +1,141 @@
+//! What is known about a line: what Redress knows by itself, what the caller told, what follows
+//! from either, and what is assumed as long as nobody shows otherwise.
+//!
+//! Invariant: a fact that is none of these is unknown. What a caller tells never replaces what
+//! Redress knows, nor a switch of the policy.
+
+use redress_core::clock::Timestamp;
+
+use super::line::Line;
+use crate::condition::{Facts, Value};
+use crate::facts::{BUILTINS, FactKind, FactValue};
+use crate::fee::Told;
+use crate::model::Terms;
+use crate::notice::MICROS_PER_HOUR;
+use crate::step::KnownFacts;
+
+impl Line<'_> {
+    /// The facts with these names, as far as they are known.
+    pub(super) fn known(&self, names: &[String]) -> KnownFacts {
+        let told = |name: &String| Some((name.clone(), self.fact(name)?));
+        names.iter().filter_map(told).collect()
+    }
+
+    fn fact(&self, name: &str) -> Option<FactValue> {
+        let kind = BUILTINS.iter().find(|fact| fact.name == name).map(|fact| fact.kind);
+        let moment = || self.policy.moments.iter().any(|moment| moment.name == name);
+        let declared = || self.policy.facts.iter().find(|fact| fact.name == name);
+        let kind = match kind {
+            Some(kind) => kind,
+            None if moment() => FactKind::Timestamp,
+            None => declared().map_or(FactKind::String, |fact| fact.kind),
+        };
+        Some(match (self.value(name)?, kind) {
+            (Value::Int(micros), FactKind::Timestamp) => FactValue::Timestamp(Timestamp(micros)),
+            (Value::Int(micros), FactKind::Duration) => FactValue::Duration(micros),
+            (Value::Int(value), _) => FactValue::Int(value),
+            (Value::Bool(value), _) => FactValue::Bool(value),
+            (Value::Text(value), _) => FactValue::String(value.to_owned()),
+        })
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        match self.value(name)? {
+            Value::Int(value) => Some(value),
+            Value::Bool(_) | Value::Text(_) => None,
+        }
+    }
+
+    /// The amounts that a fee depends on, or the names of those that nobody told.
+    pub(super) fn amounts(&self, terms: &Terms) -> Result<Told, Vec<String>> {
+        let missing: Vec<String> =
+            terms.facts().filter(|name| self.number(name).is_none()).cloned().collect();
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let told = |name: &Option<String>| name.as_deref().and_then(|name| self.number(name));
+        let days = terms.rest_by_days.as_ref();
+        Ok(Told {
+            base: told(&terms.share_of),
+            cost: told(&terms.fee_fact).unwrap_or(0),
+            minimum: told(&terms.minimum_fee_fact).unwrap_or(0),
+            days: days.and_then(|rest| Some((self.number(&rest.done)?, self.number(&rest.of)?))),
+        })
+    }
+
+    /// What a fact tells that is a cost.
+    pub(super) fn cost(&self, name: &str) -> Option<i64> {
+        self.number(name)
+    }
+
+    fn builtin(&self, name: &str) -> Option<Value<'_>> {
+        let (situation, line) = (self.situation, &self.facts);
+        Some(match name {
+            "kind" => Value::Text(line.kind.as_str()),
+            "event" => Value::Text(line.event),
+            "place" => Value::Text(line.place),
+            "channel" => Value::Text(situation.channel),
+            "quantity" => Value::Int(line.units),
+            "gross_minor_units" => Value::Int(line.gross),
+            "currency" => Value::Text(situation.currency.code()),
+            "whole_order" => Value::Bool(situation.whole_order),
+            "now" => Value::Int(situation.now.0),
+            "purchase" => Value::Int(situation.purchase.0),
+            "start" => Value::Int(line.start.0),
+            "hours_before_start" => Value::Int(self.span.hours()),
+            "days_before_start" => Value::Int(self.span.days()),
+            "hours_since_purchase" => {
+                let elapsed = situation.now.0.saturating_sub(situation.purchase.0);
+                Value::Int(elapsed.div_euclid(MICROS_PER_HOUR))
+            }
+            "buyer_refunds" => Value::Int(situation.buyer_refunds?.into()),
+            _ => return None,
+        })
+    }
+
+    /// The instant of a moment of the policy; unknown when what it is reckoned from is.
+    fn moment(&self, name: &str) -> Option<Value<'_>> {
+        let moment = self.policy.moments.iter().find(|moment| moment.name == name)?;
+        let from = match self.builtin(&moment.from) {
+            Some(Value::Int(micros)) => micros,
+            _ => match self.situation.facts.get(&moment.from)? {
+                FactValue::Timestamp(at) => at.0,
+                _ => return None,
+            },
+        };
+        let reckoned = moment.reckon(Timestamp(from), &self.span.zone).ok()?;
+        Some(Value::Int(reckoned.0))
+    }
+}
+
+impl Facts for Line<'_> {
+    fn value(&self, name: &str) -> Option<Value<'_>> {
+        let policy = self.policy;
+        if let Some(known) = self.builtin(name) {
+            return Some(known);
+        }
+        if let Some(switch) = policy.switches.iter().find(|switch| switch.name == name) {
+            return Some(Value::Text(&switch.value));
+        }
+        if let Some(moment) = self.moment(name) {
+            return Some(moment);
+        }
+        let assumed = || {
+            let declared = policy.facts.iter().find(|fact| fact.name == name)?;
+            declared.assume.as_ref().map(|assumption| &assumption.value)
+        };
+        Some(match self.situation.facts.get(name).or_else(assumed)? {
+            FactValue::Bool(value) => Value::Bool(*value),
+            FactValue::Int(value) => Value::Int(*value),
+            FactValue::String(value) => Value::Text(value),
+            FactValue::Timestamp(value) => Value::Int(value.0),
+            FactValue::Duration(value) => Value::Int(*value),
+        })
+    }
+
+    /// A moment is unknown because of what it is reckoned from.
+    fn missing(&self, name: &str) -> String {
+        let moment = self.policy.moments.iter().find(|moment| moment.name == name);
+        moment.map_or(name, |moment| moment.from.as_str()).to_owned()
+    }
+}
