@@ -14,4 +14,4 @@ mod zone;
 pub use business::{BusinessCalendar, BusinessDays, CalendarProblem, DueDay, Weekday};
 pub use date::{Date, InvalidDate};
 pub use instant::{InvalidInstant, format_instant, parse_instant};
-pub use zone::{CalendarError, Zone, civil_date};
+pub use zone::{CalendarError, LocalParts, Zone, civil_date};

@@ -27,6 +27,32 @@ pub enum CalendarError {
     OutOfRange,
 }
 
+/// What calendar and clock show at an instant somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalParts {
+    /// The year, from 1.
+    pub year: i16,
+    /// The month, from 1.
+    pub month: u8,
+    /// The day of the month, from 1.
+    pub day: u8,
+    /// The hour, to 23.
+    pub hour: u8,
+    /// The minute.
+    pub minute: u8,
+    /// The second; a fraction of it is left out.
+    pub second: u8,
+}
+
+impl LocalParts {
+    /// Such as `15:30` or `15:30:09`: seconds only where there are some.
+    pub fn time_of_day(&self) -> String {
+        let Self { hour, minute, second, .. } = self;
+        let seconds = if *second == 0 { String::new() } else { format!(":{second:02}") };
+        format!("{hour:02}:{minute:02}{seconds}")
+    }
+}
+
 /// A time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
@@ -100,14 +126,23 @@ impl Zone {
         self.same_time_on(at, date)
     }
 
+    /// What calendar and clock show here, for a language to put into words.
+    pub fn local_parts(&self, at: Timestamp) -> Result<LocalParts, CalendarError> {
+        let (date, local) = (self.date(at)?.civil(), self.local(at)?);
+        Ok(LocalParts {
+            year: date.year(),
+            month: date.month().unsigned_abs(),
+            day: date.day().unsigned_abs(),
+            hour: local.hour().unsigned_abs(),
+            minute: local.minute().unsigned_abs(),
+            second: local.second().unsigned_abs(),
+        })
+    }
+
     /// Such as `19 December 2026, 15:30 (Europe/Berlin)`; seconds only where there are some.
     pub fn in_words(&self, at: Timestamp) -> Result<String, CalendarError> {
-        let local = self.local(at)?;
-        let date = self.date(at)?.in_words();
-        let seconds =
-            if local.second() == 0 { String::new() } else { format!(":{:02}", local.second()) };
-        let (hour, minute) = (local.hour(), local.minute());
-        Ok(format!("{date}, {hour:02}:{minute:02}{seconds} ({})", self.name))
+        let (date, time) = (self.date(at)?.in_words(), self.local_parts(at)?.time_of_day());
+        Ok(format!("{date}, {time} ({})", self.name))
     }
 
     /// Such as `2026-12-19 15:30:00`, for tables.
@@ -246,6 +281,18 @@ mod tests {
             let moved = berlin.months_later(at(from), months).unwrap();
             assert_eq!(format_instant(moved), expected, "{from} {months}");
         }
+    }
+
+    #[test]
+    fn local_times_come_apart() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        let parts = |instant: &str| berlin.local_parts(at(instant)).unwrap();
+        let (year, month, day) = (2027, 1, 1);
+        let new_year = LocalParts { year, month, day, hour: 0, minute: 5, second: 9 };
+        assert_eq!(parts("2026-12-31T23:05:09.999999Z"), new_year);
+        assert_eq!(new_year.time_of_day(), "00:05:09");
+        assert_eq!(parts("2026-07-19T21:59:00Z").time_of_day(), "23:59");
+        assert_eq!(berlin.local_parts(Timestamp(i64::MAX)), Err(CalendarError::OutOfRange));
     }
 
     #[test]

@@ -201,7 +201,9 @@ fn known(price: &LinePrice) -> Vec<(String, FactValue)> {
     let mut all = Vec::new();
     for step in &price.path {
         match step {
-            Step::ConditionMet { facts, .. } | Step::ConditionNotMet { facts, .. } => {
+            Step::ConditionMet { facts, .. }
+            | Step::ConditionNotMet { facts, .. }
+            | Step::CompensationHalved { facts, .. } => {
                 all.extend(facts.iter().map(|(name, value)| (name.clone(), value.clone())));
             }
             Step::ShareOf { fact, base: amount, .. } | Step::CostKept { fact, cost: amount } => {

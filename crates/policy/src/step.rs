@@ -78,7 +78,7 @@ pub enum Step {
     /// A cost that is made good.
     CompensationCost { rule: String, cost: Money },
     /// The compensation is halved.
-    CompensationHalved { amount: Money },
+    CompensationHalved { amount: Money, facts: KnownFacts },
     /// The compensation is less than what the seller has to pay.
     CompensationTooSmall { amount: Money, least: Money },
     /// What the compensation comes to.

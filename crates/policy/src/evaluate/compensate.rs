@@ -7,6 +7,7 @@ use redress_core::money::Money;
 
 use super::line::{Line, Search};
 use crate::compensation::{COMMON_ROUNDING, Compensation, CompensationDue, Pays};
+use crate::condition::Outcome;
 use crate::situation::{Refusal, Review};
 use crate::step::Step;
 
@@ -39,10 +40,7 @@ impl Line<'_> {
     }
 
     fn pay(&self, row: &Compensation, search: &mut Search) -> Result<Owed, Refusal> {
-        let halved = match &row.halved {
-            Some(halving) => self.holds(&row.rule, Some(&halving.when), search)?,
-            None => false,
-        };
+        let halved = self.halved(row, search)?;
         let cost = match &row.pays {
             Pays::Cost { fact, .. } => {
                 let cost = self.cost(fact);
@@ -79,6 +77,22 @@ impl Line<'_> {
         Ok(Owed::Due(amount.map(|amount| CompensationDue { amount: Some(amount), rule, citation })))
     }
 
+    /// Whether the row's amount is halved. What that lacks joins `search`.
+    fn halved(&self, row: &Compensation, search: &mut Search) -> Result<bool, Refusal> {
+        let Some(halving) = &row.halved else { return Ok(false) };
+        match halving.when.evaluate(self) {
+            Outcome::Yes => Ok(true),
+            Outcome::No => Ok(false),
+            Outcome::Missing(names) => {
+                search.missing.extend(names);
+                Ok(false)
+            }
+            Outcome::Failed(reason) => {
+                Err(Refusal::ConditionFailed { rule: row.rule.clone(), reason })
+            }
+        }
+    }
+
     /// The amount, with the steps to it; `None` when the seller need not pay so little.
     fn pay_out(
         &self,
@@ -105,8 +119,9 @@ impl Line<'_> {
             }
         });
         let amount = row.amount(rounding, currency, gross, units, cost, halved)?;
-        if halved {
-            search.path.push(Step::CompensationHalved { amount });
+        if let Some(halving) = row.halved.as_ref().filter(|_| halved) {
+            let facts = self.known(halving.when.names());
+            search.path.push(Step::CompensationHalved { amount, facts });
         }
         let least = row.nothing_below.filter(|least| least.currency == amount.currency);
         if let Some(least) = least.filter(|least| amount.minor_units < least.minor_units) {

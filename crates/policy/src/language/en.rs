@@ -4,7 +4,7 @@
 
 use redress_core::clock::Timestamp;
 
-use super::{Words, percent};
+use super::{Words, joined, unless_instant};
 use crate::model::Notice;
 use crate::step::{KnownFacts, Step};
 use crate::vocabulary::{FixedFeePer, LineKind, OverrideCode, RoundingMode};
@@ -18,14 +18,12 @@ pub(super) fn sentence(step: &Step, words: &Words<'_>) -> String {
             happened(*code),
             local(*until, time_zone)
         ),
-        Step::OverrideApplies { rule, code, evidence } => {
-            let shown: Vec<_> = evidence.iter().map(|kind| words.document(kind)).collect();
-            let shown =
-                if shown.is_empty() { String::new() } else { format!("; shown: {}", list(&shown)) };
-            let article = words.article(rule);
-            let happened = happened(*code);
-            format!("Rule {rule}{article} applies instead of the usual ones, because {happened}{shown}.")
-        }
+        Step::OverrideApplies { rule, code, evidence } => format!(
+            "Rule {rule}{} applies instead of the usual ones, because {}{}.",
+            words.article(rule),
+            happened(*code),
+            shown(evidence, words)
+        ),
         Step::NoOverride { code } => format!(
             "No special rule for the case that {} covers this line, so the usual ones apply.",
             happened(*code)
@@ -37,21 +35,21 @@ pub(super) fn sentence(step: &Step, words: &Words<'_>) -> String {
             "Rule {rule}{} is for this case: {}{}.",
             words.article(rule),
             words.condition(rule, condition),
-            here(facts)
+            here(facts, words)
         ),
         Step::ConditionNotMet { rule, condition, facts } => format!(
             "Rule {rule}{} is for another case: {}{}.",
             words.article(rule),
             words.condition(rule, condition),
-            here(facts)
+            here(facts, words)
         ),
         Step::FeeKept { kind } => {
             let what = if *kind == LineKind::Tax { "tax" } else { "fee" };
             format!("This {what} is not given back when a buyer withdraws.")
         }
         Step::NotRegulated => {
-            "These rules give nothing back to a buyer who withdraws; they are about what the seller \
-             has to answer for."
+            "These rules give nothing back to a buyer who withdraws; they are about what the \
+             seller has to answer for."
                 .to_owned()
         }
         Step::TooLate { time_zone, start } => {
@@ -143,16 +141,18 @@ fn compensation_sentence(step: &Step, words: &Words<'_>) -> String {
         Step::CompensationShare { rule, gross, basis_points } => format!(
             "Rule {rule}{} gives {} of the price of {gross} as compensation.",
             words.article(rule),
-            percent((*basis_points).into())
+            percent(*basis_points)
         ),
         Step::CompensationCost { rule, cost } => {
             format!("Rule {rule}{} makes good a cost of {cost}.", words.article(rule))
         }
-        Step::CompensationHalved { amount } => {
-            format!("The compensation is halved, which makes {amount}.")
+        Step::CompensationHalved { amount, facts } => {
+            let here = here(facts, words);
+            format!("The compensation is halved, which makes {amount}{here}.")
         }
         Step::CompensationTooSmall { amount, least } => format!(
-            "That would be {amount}; less than {least} need not be paid, so no compensation is owed."
+            "That would be {amount}; less than {least} need not be paid, so no compensation is \
+             owed."
         ),
         Step::CompensationDue { amount } => {
             format!("Compensation of {amount} is owed besides the refund.")
@@ -191,12 +191,21 @@ const fn happened(code: OverrideCode) -> &'static str {
     }
 }
 
-/// `. Here, a is 1 and b is 2`, or nothing.
-fn here(facts: &KnownFacts) -> String {
+/// `; shown: a and b`, or nothing.
+fn shown(evidence: &[String], words: &Words<'_>) -> String {
+    if evidence.is_empty() {
+        return String::new();
+    }
+    let documents: Vec<_> = evidence.iter().map(|kind| words.document(kind)).collect();
+    format!("; shown: {}", list(&documents))
+}
+
+/// `; here, a is 1 and b is 2`, or nothing.
+fn here(facts: &KnownFacts, words: &Words<'_>) -> String {
     if facts.is_empty() {
         return String::new();
     }
-    format!("; here, {}", list(&Words::facts(facts, " is ")))
+    format!("; here, {}", words.facts(facts, " is ", ["no", "yes"]).join("; "))
 }
 
 /// `19 December 2026, 15:30 (Europe/Berlin)`.
@@ -204,7 +213,7 @@ fn local(at: Timestamp, zone: &str) -> String {
     super::local(at, zone, |zone, at| zone.in_words(at).ok())
 }
 
-/// `, that is until ...`, or nothing.
+/// `, so until ...`, or nothing.
 fn until_words(until: Option<Timestamp>, zone: &str, lead: &str) -> String {
     until.map_or_else(String::new, |until| format!("{lead}{}", local(until, zone)))
 }
@@ -217,14 +226,12 @@ fn count(number: i64, thing: &str) -> String {
 
 /// `a, b and c`.
 pub(crate) fn list<T: AsRef<str>>(items: &[T]) -> String {
-    match items {
-        [] => String::new(),
-        [only] => only.as_ref().to_owned(),
-        [first @ .., last] => {
-            let first: Vec<_> = first.iter().map(AsRef::as_ref).collect();
-            format!("{} and {}", first.join(", "), last.as_ref())
-        }
-    }
+    joined(items, " and ")
+}
+
+/// `25.5 %` from hundredths of a percent.
+fn percent(basis_points: u32) -> String {
+    super::percent(basis_points, '.', " %")
 }
 
 /// What a tier asks for: `2 days (48 hours) before the start`.
@@ -249,11 +256,6 @@ fn notice(notice: Notice, local: impl Fn(Timestamp) -> String) -> String {
     }
 }
 
-/// `words`, except for a notice that is an instant and has told it already.
-fn unless_instant(notice: Notice, words: String) -> String {
-    if matches!(notice, Notice::Until(_)) { String::new() } else { words }
-}
-
 /// `down`, `up`, `to the nearest`.
 const fn rounding(mode: RoundingMode) -> &'static str {
     match mode {
@@ -263,3 +265,6 @@ const fn rounding(mode: RoundingMode) -> &'static str {
         RoundingMode::HalfEven => "to the nearest (the half to the even one)",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ fn a_tier_that_drops_out_by_its_condition_leaves_only_that_reason() {
     assert_eq!(
         first,
         [
-            "Rule two-weeks is for another case: ill; here, ill is false.",
+            "Rule two-weeks is for another case: ill; here, ill is no.",
             "Rule two-days applies: it asks for 2 days (48 hours) before the start, so until \
          17 December 2026, 15:30 (Europe/Berlin).",
             "Of the price of EUR 107.81, 50 % is kept.",
