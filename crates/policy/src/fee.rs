@@ -22,6 +22,45 @@ pub(crate) struct Fee {
     pub(crate) bounded: i64,
 }
 
+/// The fee for `units` that cost `gross` together, reckoned for each unit by itself: the sum of what
+/// each costs, where the units' prices differ by a minor unit at most.
+pub(crate) fn fee_by_unit(
+    terms: &Terms,
+    told: Told,
+    rounding: Rounding,
+    gross: i64,
+    units: i64,
+) -> Fee {
+    let (gross, units) = (gross.max(0), units.max(1));
+    let (price, dearer) = (gross / units, gross % units);
+    // An amount that was told is for all of them.
+    let each = Told {
+        base: told.base.map(|base| base / units),
+        cost: told.cost / units,
+        minimum: told.minimum / units,
+        days: told.days,
+    };
+    let of = |price: i64, count: i64| {
+        let one = fee(terms, each, rounding, price, 1);
+        let times = |amount: i64| amount.saturating_mul(count);
+        Fee {
+            amount: times(one.amount),
+            fixed: times(one.fixed),
+            rounded: times(one.rounded),
+            inexact: one.inexact && count > 0,
+            bounded: times(one.bounded),
+        }
+    };
+    let (common, rest) = (of(price, units - dearer), of(price.saturating_add(1), dearer));
+    Fee {
+        amount: common.amount.saturating_add(rest.amount),
+        fixed: common.fixed.saturating_add(rest.fixed),
+        rounded: common.rounded.saturating_add(rest.rounded),
+        inexact: common.inexact || rest.inexact,
+        bounded: common.bounded.saturating_add(rest.bounded),
+    }
+}
+
 /// Amounts that facts tell, in minor units of the order's currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Told {
@@ -222,6 +261,25 @@ mod tests {
         assert_eq!(amount(&part(6000), days((7, 5))), 400_000);
         assert_eq!(amount(&part(6000), days((2, 0))), 400_000);
         assert_eq!(amount(&part(0), days((1, 3))), 133_333);
+    }
+
+    #[test]
+    fn a_fee_by_unit_is_the_sum_of_what_each_costs() {
+        let terms = Terms { minimum_fee: 200, ..part(1000) };
+        let half = rounding(50, RoundingMode::HalfUp);
+        let by_unit =
+            |gross, units| fee_by_unit(&terms, Told::default(), half, gross, units).amount;
+        // Two tickets of 553 yuan: 55.30 is 55.50 each, while 110.60 would be 110.50.
+        assert_eq!(by_unit(110_600, 2), 11_100);
+        assert_eq!(fee(&terms, Told::default(), half, 110_600, 2).amount, 11_050);
+        assert_eq!(by_unit(3_000, 3), 600, "each costs at least the minimum");
+        assert_eq!(by_unit(1_001, 3), 600);
+        assert_eq!(by_unit(100, 3), 100, "and never more than it cost");
+        assert_eq!(by_unit(55_300, 1), 5_550);
+        let fixed = Terms { fixed_fee: 100, fixed_fee_per: FixedFeePer::Unit, ..part(0) };
+        assert_eq!(fee_by_unit(&fixed, Told::default(), half, 9_000, 3).fixed, 300);
+        let told = Told { cost: 900, ..Told::default() };
+        assert_eq!(fee_by_unit(&part(0), told, Rounding::default(), 9_000, 3).amount, 900);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod evaluate;
 mod evaluation;
 mod facts;
 mod fee;
+mod floor;
 mod language;
 mod model;
 mod notice;
@@ -35,6 +36,7 @@ pub use evaluation::{FactState, FactUse, ImprovedBy, Improvement};
 pub use facts::{
     Assumption, BUILTINS, BUYER_REFUNDS, Builtin, FactDeclaration, FactKind, FactValue,
 };
+pub use floor::Shortfall;
 pub use model::{
     ALL_BASIS_POINTS, Charge, Citation, Notice, Override, PayClock, Policy, PolicyCalendar,
     PolicyProblem, RestByDays, Rounding, Status, Terms, Tier,

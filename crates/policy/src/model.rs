@@ -70,6 +70,9 @@ pub struct Policy {
     /// How fees are rounded.
     #[serde(default)]
     pub rounding: Rounding,
+    /// Whether a fee is reckoned, rounded and bounded for each unit or for the line.
+    #[serde(default = "per_line", skip_serializing_if = "is_per_line")]
+    pub fees_per: FixedFeePer,
     /// The calendar of business days.
     #[serde(default)]
     pub calendar: Option<PolicyCalendar>,
@@ -459,6 +462,7 @@ impl Policy {
             repricing: Repricing::Keep,
             tender_order: Vec::new(),
             rounding: Rounding::default(),
+            fees_per: FixedFeePer::Line,
             calendar: None,
             facts: Vec::new(),
             mandatory: false,

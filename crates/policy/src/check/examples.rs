@@ -2,6 +2,7 @@
 //!
 //! Invariant: an example passes only when everything it expects comes true.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use redress_calendar::{Date, civil_date};
@@ -53,6 +54,8 @@ pub struct Example {
     pub evidence: Vec<String>,
     /// What the caller told.
     pub facts: BTreeMap<String, FactValue>,
+    /// Switches that stand otherwise than in the file, by name.
+    pub choices: BTreeMap<String, String>,
     /// The answer.
     pub expect: Expected,
 }
@@ -105,6 +108,19 @@ impl Example {
         self.ask(policy, |situation, _| policy.price(situation))
     }
 
+    /// The policy with the example's choices; what is wrong with these otherwise.
+    fn chosen<'a>(&self, policy: &'a Policy) -> Result<Cow<'a, Policy>, String> {
+        let mut chosen = Cow::Borrowed(policy);
+        for (name, value) in &self.choices {
+            let mut switches = chosen.to_mut().switches.iter_mut();
+            let switch = switches.find(|s| s.name == *name && s.values.contains(value));
+            let switch =
+                switch.ok_or_else(|| format!("not to be had: no switch {name} = {value}"))?;
+            switch.value.clone_from(value);
+        }
+        Ok(chosen)
+    }
+
     /// Asks about the example's situation.
     fn ask<T>(&self, policy: &Policy, ask: impl FnOnce(&Situation<'_>, &LineFacts<'_>) -> T) -> T {
         let line = LineFacts {
@@ -148,8 +164,13 @@ impl Example {
 
     /// How the answer differs from the expected one; `None` when it does not.
     pub fn failure(&self, policy: &Policy) -> Option<String> {
+        let unlike = self.chosen(policy).map_or_else(Some, |chosen| self.difference(&chosen));
+        unlike.map(|answer| format!("example {:?} fails: the answer is {answer}", self.name))
+    }
+
+    fn difference(&self, policy: &Policy) -> Option<String> {
         let found = self.decide(policy);
-        let unlike = match (&self.expect, &found) {
+        match (&self.expect, &found) {
             (Expected::Price(expected), Decision::Priced(prices)) => {
                 prices.iter().find_map(|price| self.price_failure(policy, expected, price))
             }
@@ -166,8 +187,7 @@ impl Example {
                 reviews.iter().any(|review| review.rule != *rule).then(|| told(&found))
             }
             _ => Some(told(&found)),
-        };
-        unlike.map(|answer| format!("example {:?} fails: the answer is {answer}", self.name))
+        }
     }
 
     fn price_failure(

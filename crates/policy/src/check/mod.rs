@@ -11,6 +11,8 @@ use crate::model::{Policy, PolicyProblem};
 pub use examples::{Example, Expected, ExpectedCompensation, ExpectedPrice};
 use section::Reader;
 
+use crate::packs::Pack;
+
 /// What is wrong in a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -62,6 +64,9 @@ pub fn report(text: &str) -> Report {
     for PolicyProblem { field, description } in policy.problems() {
         reader.report(&field, description);
     }
+    if reader.is_clean() {
+        promises(&policy, &reader);
+    }
     let mut examples_passed = 0;
     let sound = reader.is_clean();
     for (at, example) in examples.iter().enumerate() {
@@ -78,6 +83,22 @@ pub fn report(text: &str) -> Report {
         examples_passed,
         unnamed: examples.iter().filter(|e| e.is_unnamed()).map(|e| e.name.clone()).collect(),
         problems: reader.problems(),
+    }
+}
+
+/// Whether the policy keeps what it promises: to give no less than certain laws.
+fn promises(policy: &Policy, reader: &Reader<'_>) {
+    for (at, id) in policy.at_least.iter().enumerate() {
+        let field = format!("at_least[{at}]");
+        let Some(law) = Pack::find(id.as_str()).and_then(Pack::policy) else {
+            reader.report(&field, format!("no law with the id {id} comes with Redress"));
+            continue;
+        };
+        if !law.mandatory {
+            reader.report(&field, format!("{id} is no mandatory law"));
+        } else if let Some(less) = policy.shortfall(law) {
+            reader.report(&field, format!("gives less than {id}: {less}"));
+        }
     }
 }
 

@@ -59,6 +59,15 @@ impl Condition {
         self.parsed().map_or(&[], |parsed| &parsed.names)
     }
 
+    /// The whole numbers and the texts that it names, instants and lengths of time in microseconds.
+    pub(crate) fn constants(&self) -> (Vec<i64>, Vec<String>) {
+        let mut found = (Vec::new(), Vec::new());
+        if let Ok(parsed) = self.parsed() {
+            parse::constants(&parsed.root, &mut found);
+        }
+        found
+    }
+
     /// Whether it holds.
     pub(crate) fn evaluate(&self, facts: &dyn Facts) -> Outcome {
         match self.parsed() {

@@ -108,6 +108,29 @@ fn collect(node: &Node, into: &mut Vec<String>) {
     }
 }
 
+/// Gathers the numbers and texts that a condition names.
+pub(super) fn constants(node: &Node, found: &mut (Vec<i64>, Vec<String>)) {
+    match node {
+        Node::And(sides) | Node::Or(sides) => sides.iter().for_each(|side| constants(side, found)),
+        Node::Not(inner) => constants(inner, found),
+        Node::If(parts) => parts.iter().for_each(|part| constants(part, found)),
+        Node::Leaf { expr, .. } => literals(expr, found),
+    }
+}
+
+fn literals(expr: &IdedExpr, found: &mut (Vec<i64>, Vec<String>)) {
+    match &expr.expr {
+        Expr::Literal(LiteralValue::Int(value)) => found.0.push(*value.inner()),
+        Expr::Literal(LiteralValue::String(text)) => found.1.push(text.inner().to_owned()),
+        Expr::List(list) => list.elements.iter().for_each(|element| literals(element, found)),
+        Expr::Call(call) => {
+            let operands = call.target.as_deref().into_iter().chain(&call.args);
+            operands.for_each(|operand| literals(operand, found));
+        }
+        _ => {}
+    }
+}
+
 fn too_deep() -> String {
     format!("nests deeper than {MAX_DEPTH}; split it into several rules")
 }

@@ -5,6 +5,7 @@
 //! Redress knows, nor a switch of the policy.
 
 use redress_core::clock::Timestamp;
+use redress_core::money::split_by_largest_remainder;
 
 use super::line::Line;
 use crate::condition::{Facts, Value};
@@ -12,6 +13,7 @@ use crate::facts::{BUILTINS, FactKind, FactValue};
 use crate::fee::Told;
 use crate::model::Terms;
 use crate::notice::MICROS_PER_HOUR;
+use crate::situation::LineFacts;
 use crate::step::KnownFacts;
 
 impl Line<'_> {
@@ -53,7 +55,9 @@ impl Line<'_> {
         if !missing.is_empty() {
             return Err(missing);
         }
-        let told = |name: &Option<String>| name.as_deref().and_then(|name| self.number(name));
+        let told = |name: &Option<String>| {
+            name.as_deref().and_then(|name| self.number(name)).map(|amount| self.part_of(amount))
+        };
         let days = terms.rest_by_days.as_ref();
         Ok(Told {
             base: told(&terms.share_of),
@@ -63,9 +67,27 @@ impl Line<'_> {
         })
     }
 
-    /// What a fact tells that is a cost.
+    /// This line's part of a cost that a fact tells.
     pub(super) fn cost(&self, name: &str) -> Option<i64> {
-        self.number(name)
+        self.number(name).map(|amount| self.part_of(amount))
+    }
+
+    /// This line's part of an amount that was told for all that is asked for: by price, among lines
+    /// that are fees or taxes as this one is, or none as this one is none. So nothing is counted
+    /// twice, and the parts sum to the whole.
+    fn part_of(&self, amount: i64) -> i64 {
+        let lines = self.situation.lines;
+        if lines.len() < 2 || amount <= 0 {
+            return amount;
+        }
+        let alike =
+            |line: &&LineFacts<'_>| line.kind.is_fee_or_tax() == self.facts.kind.is_fee_or_tax();
+        let alike: Vec<_> = lines.iter().filter(alike).collect();
+        let prices: Vec<i64> = alike.iter().map(|line| line.gross.max(0)).collect();
+        let own = alike.iter().position(|line| line.id == self.facts.id);
+        let parts = split_by_largest_remainder(amount, &prices);
+        // Lines that cost nothing have nothing to take an amount from.
+        parts.zip(own).and_then(|(parts, own)| parts.get(own).copied()).unwrap_or(0)
     }
 
     fn builtin(&self, name: &str) -> Option<Value<'_>> {
@@ -93,12 +115,21 @@ impl Line<'_> {
         })
     }
 
+    /// What was told of a fact, or is assumed of it.
+    fn told(&self, name: &str) -> Option<&FactValue> {
+        let assumed = || {
+            let assumption = self.policy.declared(name)?.assume.as_ref()?;
+            Some(&assumption.value)
+        };
+        self.situation.facts.get(name).or_else(assumed)
+    }
+
     /// The instant of a moment of the policy; unknown when what it is reckoned from is.
     fn moment(&self, name: &str) -> Option<Value<'_>> {
         let moment = self.policy.moments.iter().find(|moment| moment.name == name)?;
         let from = match self.builtin(&moment.from) {
             Some(Value::Int(micros)) => micros,
-            _ => match self.situation.facts.get(&moment.from)? {
+            _ => match self.told(&moment.from)? {
                 FactValue::Timestamp(at) => at.0,
                 _ => return None,
             },
@@ -120,11 +151,7 @@ impl Facts for Line<'_> {
         if let Some(moment) = self.moment(name) {
             return Some(moment);
         }
-        let assumed = || {
-            let declared = policy.facts.iter().find(|fact| fact.name == name)?;
-            declared.assume.as_ref().map(|assumption| &assumption.value)
-        };
-        Some(match self.situation.facts.get(name).or_else(assumed)? {
+        Some(match self.told(name)? {
             FactValue::Bool(value) => Value::Bool(*value),
             FactValue::Int(value) => Value::Int(*value),
             FactValue::String(value) => Value::Text(value),

@@ -263,8 +263,8 @@ impl<'a> Line<'a> {
             path,
         };
         let (gross, units) = (self.facts.gross, self.facts.units);
-        let (rounding, currency) = (self.policy.rounding, self.situation.currency);
-        charge(&mut price, terms, told, rounding, currency, gross, units);
+        let way = (self.policy.rounding, self.policy.fees_per);
+        charge(&mut price, terms, told, way, self.situation.currency, gross, units);
         Ok(price)
     }
 

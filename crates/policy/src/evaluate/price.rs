@@ -4,23 +4,27 @@
 
 use redress_core::money::{Currency, Money};
 
-use crate::fee::{Told, fee};
+use crate::fee::{Told, fee, fee_by_unit};
 use crate::model::{Charge, Citation, Rounding, Terms};
 use crate::situation::LinePrice;
 use crate::step::Step;
+use crate::vocabulary::FixedFeePer;
 
 /// Fills in what the terms make of `gross`, which is not below zero.
 pub(super) fn charge(
     price: &mut LinePrice,
     terms: &Terms,
     told: Told,
-    rounding: Rounding,
+    (rounding, per): (Rounding, FixedFeePer),
     currency: Currency,
     gross: i64,
     units: i64,
 ) {
     let money = |minor_units| Money { currency, minor_units };
-    let found = fee(terms, told, rounding, gross, units);
+    let found = match per {
+        FixedFeePer::Line => fee(terms, told, rounding, gross, units),
+        FixedFeePer::Unit => fee_by_unit(terms, told, rounding, gross, units),
+    };
     let (basis_points, kept) = match terms.charge {
         Charge::Fee(points) => (points, true),
         Charge::Refund(points) => (points, false),

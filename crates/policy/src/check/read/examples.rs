@@ -15,7 +15,7 @@ use crate::facts::FactValue;
 use crate::vocabulary::LineKind;
 
 /// What examples may have in common: everything but their names and answers.
-const COMMON: [&str; 16] = [
+const COMMON: [&str; 17] = [
     "now",
     "purchase",
     "start",
@@ -32,6 +32,7 @@ const COMMON: [&str; 16] = [
     "override",
     "evidence",
     "facts",
+    "choices",
 ];
 
 /// The examples of a file, each with what `[example_defaults]` says of all.
@@ -64,6 +65,7 @@ fn example(section: Section<'_>) -> Option<Example> {
     let evidence = section.list("evidence", text);
     let told = section.both("facts").into_iter().flatten();
     let facts: BTreeMap<String, FactValue> = told.flat_map(|facts| facts.entries(fact)).collect();
+    let choices = section.section("choices").map(|c| c.entries(text)).unwrap_or_default();
     if !section.has("expect") {
         section.report("expect", "is missing");
     }
@@ -87,6 +89,7 @@ fn example(section: Section<'_>) -> Option<Example> {
         override_code: code,
         evidence,
         facts,
+        choices,
         expect: expect?,
     })
 }

@@ -20,7 +20,7 @@ use crate::facts::{Assumption, FactDeclaration, FactKind, FactValue};
 use crate::model::{Citation, Policy, PolicyCalendar, Rounding, Status};
 use crate::texts::{Language, Texts};
 use crate::vocabulary::{
-    DayUnit, LineKind, MomentTime, OverrideCode, Repricing, RoundingMode, Tender,
+    DayUnit, FixedFeePer, LineKind, MomentTime, OverrideCode, Repricing, RoundingMode, Tender,
 };
 
 fn not_a(expected: &str, value: &DeValue<'_>) -> String {
@@ -165,6 +165,7 @@ pub(super) fn file(root: Section<'_>) -> Option<(Policy, Vec<Example>)> {
     }
     let own_citation = root.section("citation").and_then(citation);
     let rounding = root.section("rounding").map(rounding);
+    let fees_per = root.may("fees_per", |value| word(value, FixedFeePer::ALL, FixedFeePer::as_str));
     let compensation_rounding = root.section("compensation_rounding").map(self::rounding);
     let calendar = calendar(&root);
     let facts: Vec<_> = root.sections("facts").into_iter().map(declaration).collect();
@@ -192,6 +193,7 @@ pub(super) fn file(root: Section<'_>) -> Option<(Policy, Vec<Example>)> {
         repricing: repricing.unwrap_or(Repricing::Keep),
         tender_order,
         rounding: rounding.unwrap_or(Some(Rounding::default()))?,
+        fees_per: fees_per.unwrap_or(FixedFeePer::Line),
         compensation_rounding: optional(compensation_rounding)?,
         calendar: calendar?,
         facts: all(facts)?,

@@ -213,3 +213,22 @@ fn a_moment_is_unknown_because_of_what_it_is_reckoned_from() {
     asked.now = Timestamp(asked.now.0 + 1);
     assert_eq!(asked.rule(&policy), "two-days");
 }
+
+#[test]
+fn an_amount_that_is_told_is_shared_by_the_lines() {
+    let mut policy = with_tier(|tier| {
+        tier.notice = Notice::Hours(0);
+        tier.terms =
+            Terms { charge: Charge::Fee(0), fee_fact: Some("cost".to_owned()), ..Terms::default() };
+    });
+    policy.facts.push(FactDeclaration { kind: FactKind::Int, ..fact("cost") });
+    let mut asked = ask();
+    assert_eq!(asked.needs(&policy), ["cost"]);
+    asked.facts.insert("cost".to_owned(), FactValue::Int(1_001));
+    let line = |id, gross| LineFacts { id, gross, ..asked.line };
+    let lines = [line("a", 2_000), line("b", 1_000), line("c", 0)];
+    let Decision::Priced(prices) = asked.of_lines(&policy, &lines) else { panic!("not priced") };
+    let fees: Vec<_> = prices.iter().map(|price| price.fee).collect();
+    assert_eq!(fees, [667, 334, 0]);
+    assert_eq!(asked.price(&policy).fee, 1_001);
+}
