@@ -15,7 +15,7 @@ use redress_core::money::{Currency, Money};
 use crate::condition::Condition;
 use crate::declared::Distance;
 use crate::facts::{FactKind, FactValue};
-use crate::model::{Notice, Policy};
+use crate::model::Policy;
 use crate::situation::{Decision, LineFacts, LinePrice, Situation};
 use crate::vocabulary::{LineKind, OverrideCode};
 

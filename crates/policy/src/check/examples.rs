@@ -121,8 +121,12 @@ impl Example {
         Ok(chosen)
     }
 
-    /// Asks about the example's situation.
-    fn ask<T>(&self, policy: &Policy, ask: impl FnOnce(&Situation<'_>, &LineFacts<'_>) -> T) -> T {
+    /// Asks something about the example's situation, whose only line comes with it.
+    pub fn ask<T>(
+        &self,
+        policy: &Policy,
+        ask: impl FnOnce(&Situation<'_>, &LineFacts<'_>) -> T,
+    ) -> T {
         let line = LineFacts {
             id: "example",
             kind: self.kind,

@@ -31,10 +31,10 @@ pub struct Report {
     pub policy: Option<Policy>,
     /// How many examples the file has.
     pub examples: usize,
+    /// These examples.
+    pub cases: Vec<Example>,
     /// How many of them came true.
     pub examples_passed: usize,
-    /// The priced examples that do not name the article that decides.
-    pub unnamed: Vec<String>,
     /// What is wrong; empty when the policy can be stored.
     pub problems: Vec<Problem>,
 }
@@ -56,8 +56,8 @@ pub fn report(text: &str) -> Report {
         return Report {
             policy: None,
             examples: 0,
+            cases: Vec::new(),
             examples_passed: 0,
-            unnamed: Vec::new(),
             problems: reader.problems(),
         };
     };
@@ -81,8 +81,8 @@ pub fn report(text: &str) -> Report {
         policy: Some(policy),
         examples: examples.len(),
         examples_passed,
-        unnamed: examples.iter().filter(|e| e.is_unnamed()).map(|e| e.name.clone()).collect(),
         problems: reader.problems(),
+        cases: examples,
     }
 }
 

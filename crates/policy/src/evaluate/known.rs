@@ -24,21 +24,25 @@ impl Line<'_> {
     }
 
     fn fact(&self, name: &str) -> Option<FactValue> {
-        let kind = BUILTINS.iter().find(|fact| fact.name == name).map(|fact| fact.kind);
-        let moment = || self.policy.moments.iter().any(|moment| moment.name == name);
-        let declared = || self.policy.facts.iter().find(|fact| fact.name == name);
-        let kind = match kind {
-            Some(kind) => kind,
-            None if moment() => FactKind::Timestamp,
-            None => declared().map_or(FactKind::String, |fact| fact.kind),
-        };
-        Some(match (self.value(name)?, kind) {
-            (Value::Int(micros), FactKind::Timestamp) => FactValue::Timestamp(Timestamp(micros)),
-            (Value::Int(micros), FactKind::Duration) => FactValue::Duration(micros),
-            (Value::Int(value), _) => FactValue::Int(value),
-            (Value::Bool(value), _) => FactValue::Bool(value),
-            (Value::Text(value), _) => FactValue::String(value.to_owned()),
+        Some(match self.value(name)? {
+            Value::Bool(value) => FactValue::Bool(value),
+            Value::Text(value) => FactValue::String(value.to_owned()),
+            Value::Int(value) => match self.kind(name) {
+                FactKind::Timestamp => FactValue::Timestamp(Timestamp(value)),
+                FactKind::Duration => FactValue::Duration(value),
+                FactKind::Bool | FactKind::Int | FactKind::String => FactValue::Int(value),
+            },
         })
+    }
+
+    /// What a number stands for.
+    fn kind(&self, name: &str) -> FactKind {
+        if let Some(declared) = self.policy.declared(name) {
+            return declared.kind;
+        }
+        let builtin = BUILTINS.iter().find(|fact| fact.name == name).map(|fact| fact.kind);
+        // What else has the type of a number is a moment.
+        builtin.unwrap_or(FactKind::Timestamp)
     }
 
     fn number(&self, name: &str) -> Option<i64> {
@@ -126,16 +130,19 @@ impl Line<'_> {
 
     /// The instant of a moment of the policy; unknown when what it is reckoned from is.
     fn moment(&self, name: &str) -> Option<Value<'_>> {
-        let moment = self.policy.moments.iter().find(|moment| moment.name == name)?;
-        let from = match self.builtin(&moment.from) {
-            Some(Value::Int(micros)) => micros,
-            _ => match self.told(&moment.from)? {
-                FactValue::Timestamp(at) => at.0,
-                _ => return None,
-            },
+        let at = self.policy.moments.iter().position(|moment| moment.name == name)?;
+        let moment = &self.policy.moments[at];
+        let reckoned = || {
+            let from = match self.builtin(&moment.from) {
+                Some(Value::Int(micros)) => Timestamp(micros),
+                _ => match self.told(&moment.from)? {
+                    FactValue::Timestamp(at) => *at,
+                    _ => return None,
+                },
+            };
+            moment.reckon(from, &self.span.zone).ok()
         };
-        let reckoned = moment.reckon(Timestamp(from), &self.span.zone).ok()?;
-        Some(Value::Int(reckoned.0))
+        self.moments.get(at)?.get_or_init(reckoned).map(|at| Value::Int(at.0))
     }
 }
 

@@ -3,6 +3,8 @@
 //! Invariant: a rule whose condition rests on missing facts stops nothing: the search goes on to
 //! the rule that surely decides, so that one answer names every fact that could matter.
 
+use std::sync::OnceLock;
+
 use redress_core::clock::Timestamp;
 
 use super::compensate::Owed;
@@ -39,6 +41,8 @@ pub(super) struct Line<'a> {
     pub(super) situation: &'a Situation<'a>,
     pub(super) facts: LineFacts<'a>,
     pub(super) span: Span,
+    /// The policy's moments, each reckoned when a rule first asks for it.
+    pub(super) moments: Vec<OnceLock<Option<Timestamp>>>,
 }
 
 /// A search under way.
@@ -71,7 +75,8 @@ impl<'a> Line<'a> {
             Refusal::NoLocalTime { line: facts.id.to_owned(), reason: error.to_string() }
         })?;
         let facts = LineFacts { gross: facts.gross.max(0), ..facts };
-        Ok(Self { policy, situation, facts, span })
+        let moments = policy.moments.iter().map(|_| OnceLock::new()).collect();
+        Ok(Self { policy, situation, facts, span, moments })
     }
 
     /// What goes back, and what is owed besides.
