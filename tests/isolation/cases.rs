@@ -367,6 +367,13 @@ fn of_ledger(names: &Names) -> Vec<Case> {
 fn of_orders_and_policies(names: &Names) -> Vec<Case> {
     let contacts = refunds::BatchGetOrderContactsRequest { names: vec![names.order.clone()] };
     let policy = "policies/standard".to_owned();
+    let evaluation = refunds::EvaluatePolicyRequest {
+        policy: policy.clone(),
+        price: Some(common::Money { currency_code: "EUR".to_owned(), minor_units: 100 }),
+        start_time: Some(prost_types::Timestamp { seconds: 1_800_000_000, nanos: 0 }),
+        time_zone: "Europe/Berlin".to_owned(),
+        ..Default::default()
+    };
     let own_policy = refunds::ApplyPolicyRequest { policy: Some(calls::policy(9_900)) };
     // Two shops may number their orders alike: the second tenant's is another order.
     let own_order = paid_by_card(ORDER, EVENT, "dome-zoe", 700);
@@ -403,6 +410,19 @@ fn of_orders_and_policies(names: &Names) -> Vec<Case> {
             Role::Agent,
             &refunds::ListPoliciesRequest::default(),
             nothing::<refunds::ListPoliciesResponse>(),
+        ),
+        case(
+            "redress.refunds.v1.PolicyService/EvaluatePolicy",
+            Role::Agent,
+            &evaluation,
+            Expected::NotFound,
+        ),
+        // The laws that come with Redress are the same for every tenant.
+        case(
+            "redress.refunds.v1.PolicyService/ListPolicyPacks",
+            Role::Agent,
+            &refunds::ListPolicyPacksRequest { page_size: 1, ..Default::default() },
+            Expected::Own("pack: \"cn-air-2021\""),
         ),
         // The first tenant is at version 2 of a policy of this name.
         case(

@@ -17,7 +17,7 @@ pub use disruptions::{
     CancelArgs, DefaultRemedy, DisruptionCommand, EventKind, ExportArgs, ExtendArgs,
     OneDisruptionArgs, RetryArgs, StepArgs, WhatArgs,
 };
-pub use policies::{AskArgs, CheckArgs, PacksArgs, PolicyCommand};
+pub use policies::{ApplyPolicyArgs, AskArgs, CheckArgs, PacksArgs, PolicyCommand};
 pub use refunds::{
     ActArgs, GetArgs, ListRefundsArgs, PayArgs, QuoteArgs, RefundCommand, ResolveArgs,
 };

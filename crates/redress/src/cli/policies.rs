@@ -13,8 +13,11 @@ use super::ApplyArgs;
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
     /// Apply a policy file; a changed policy becomes its next version.
-    #[command(after_help = "Example: redress policy apply standard.toml --tenant arena")]
-    Apply(ApplyArgs),
+    #[command(
+        after_help = "Examples: redress policy apply standard.toml --tenant arena\n          \
+                            redress policy apply cn-rail-12306 --choose free_window_basis=hours"
+    )]
+    Apply(ApplyPolicyArgs),
     /// Check policy files and run their examples; without files, the laws that come with Redress.
     /// Needs no server.
     #[command(after_help = "Example: redress policy check standard.toml strict.toml --json")]
@@ -37,6 +40,17 @@ pub enum PolicyCommand {
                       --start 2026-12-19T14:30:00Z --zone Europe/Berlin"
     )]
     WhatIf(AskArgs),
+}
+
+/// Options of `redress policy apply`.
+#[derive(Debug, Args)]
+pub struct ApplyPolicyArgs {
+    /// The file, or the id of a law that comes with Redress, and in whose name.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
+    /// How a switch of the policy stands, as name=value; repeat for several.
+    #[arg(long = "choose", value_name = "NAME=VALUE")]
+    pub choices: Vec<String>,
 }
 
 /// Options of `redress policy check`.

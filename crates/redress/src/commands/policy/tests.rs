@@ -76,7 +76,7 @@ fn an_answer_is_told_with_its_rule_its_path_and_its_amounts() {
     let args = ask(file.path(), &["ill=false"]);
     let question = Question::read(&args).unwrap();
     let decision = question.decide(question.at);
-    let told = decision_json(&decision);
+    let told = decision_json(&question, &decision);
     assert_eq!(told["rule"], "rest");
     assert_eq!(
         (&told["fee_minor_units"], &told["refund_minor_units"]),
@@ -84,7 +84,7 @@ fn an_answer_is_told_with_its_rule_its_path_and_its_amounts() {
     );
     let first = &told["path"][0];
     assert_eq!(first["type"], "CONDITION_NOT_MET");
-    assert!(first["text"].as_str().unwrap().ends_with("because ill is false."), "{first}");
+    assert!(first["text"].as_str().unwrap().ends_with("Is someone ill? no."), "{first}");
     assert_eq!(cells(&question, &decision), ["rest", "EUR 50.00", "EUR 50.01"]);
     assert_eq!(question.remarks(), ["The policy's status is draft."]);
 }
@@ -97,7 +97,7 @@ fn what_is_missing_is_asked_for_with_the_option_that_tells_it() {
     let Decision::NeedsFacts(facts) = question.decide(question.at) else {
         panic!("nobody told whether someone is ill")
     };
-    assert_eq!(needed(&facts[0]), "  Is someone ill? (--fact ill=<bool>)");
+    assert_eq!(needed(&facts[0], Language::En), "  Is someone ill? (--fact ill=<bool>)");
     assert_eq!(explain(&args).unwrap(), ExitCode::FAILURE);
     assert_eq!(what_if(&args).unwrap(), ExitCode::SUCCESS);
 }
@@ -118,4 +118,29 @@ fn options_that_do_not_fit_are_refused_by_name() {
     let below = AskArgs { price: "-1".to_owned(), ..ask(file.path(), &[]) };
     let error = Question::read(&below).err().unwrap();
     assert!(error.to_string().contains("not below zero"), "{error}");
+}
+
+#[test]
+fn without_files_the_laws_that_come_with_redress_are_checked() {
+    let args = CheckArgs { files: Vec::new(), json: true };
+    assert_eq!(check(&args).unwrap(), ExitCode::SUCCESS);
+    let args = CheckArgs { files: vec!["eu-air-261".into(), "mars-air".into()], json: true };
+    assert_eq!(check(&args).unwrap_err().to_string(), "cannot read mars-air");
+}
+
+#[test]
+fn a_law_is_asked_by_its_id_and_answers_in_the_language_asked_for() {
+    let args = AskArgs {
+        currency: "RUB".parse().unwrap(),
+        language: Language::Zh,
+        ..ask(Path::new("ru-culture-52.1"), &[])
+    };
+    let question = Question::read(&args).unwrap();
+    let decision = question.decide(question.at);
+    let told = decision_json(&question, &decision);
+    assert!(told["path"][0]["text"].as_str().unwrap().ends_with('。'), "{told}");
+    assert_eq!(explain(&args).unwrap(), ExitCode::SUCCESS);
+    let unknown = PacksArgs { id: Some("mars-air".to_owned()), json: false };
+    let error = packs(&unknown).unwrap_err().to_string();
+    assert!(error.contains("there are cn-air-2021, "), "{error}");
 }

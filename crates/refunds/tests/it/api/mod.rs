@@ -19,6 +19,7 @@ mod create_refund;
 mod deeds;
 mod disruption_reads;
 mod disruption_steps;
+mod evaluate_policy;
 mod import_orders;
 mod ledger;
 mod order_reads;
