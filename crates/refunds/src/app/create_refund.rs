@@ -237,7 +237,7 @@ impl RefundDraft {
             needs_approval: quote.needs_approval
                 || is_above_limit(&self.limits, &self.roles, total),
             // The quote's promise stands, although the law would count from now.
-            legal_deadline: quote.legal_clock.due,
+            legal_clock: quote.legal_clock.clone(),
             expected_arrival: self.connections.arrival(used).map(|time| self.now.plus(time)),
             requester: self.requester.clone(),
             traceparent: self.traceparent.clone(),

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use redress_core::clock::Timestamp;
 use redress_core::id::{DisruptionId, TenantId};
 use redress_core::money::{Currency, Money};
+use redress_policy::LegalClock;
 
 use super::act_on_disruption::find;
 use super::create_disruption::{check, nothing_in};
@@ -61,8 +61,8 @@ pub struct DisruptionPreview {
     pub out_of_window_payments: i64,
     /// The providers that would be used.
     pub lanes: Vec<PreviewLane>,
-    /// The law's time would end then, if it were started now.
-    pub legal_deadline: Timestamp,
+    /// The law's clock, if it were started now; `None` until the sums are complete.
+    pub legal_clock: Option<LegalClock>,
     /// Orders that would not be paid by then.
     pub orders_at_risk: i64,
 }
@@ -149,9 +149,10 @@ pub async fn preview_disruption(
     if sums.counts.orders_in_scope == 0 && beside.is_none() {
         return Err(nothing_in(&scope));
     }
+    let zone = std::mem::take(&mut sums.zone);
     let mut preview = sums.finish();
     preview.scope = scope;
-    preview.legal_deadline = app.clock.now().plus(app.pay_within);
+    preview.legal_clock = Some(terms.clock(app.clock.now(), app.pay_within, &zone));
     for lane in &mut preview.lanes {
         look_at(app, lane).await;
         preview.orders_at_risk += late(lane, app.pay_within);
@@ -211,11 +212,16 @@ struct Sums {
     totals: Totals,
     outcomes: BTreeMap<(&'static str, &'static str), (ItemState, i64)>,
     lanes: BTreeMap<String, (i64, BTreeMap<Currency, i64>)>,
+    /// Of the first order's place.
+    zone: String,
 }
 
 impl Sums {
     fn add(&mut self, order: &Order, plan: &ItemPlan, terms: &Terms) {
         self.counts.orders_in_scope += 1;
+        if self.zone.is_empty() {
+            self.zone.clone_from(&plan.time_zone);
+        }
         let price = match &plan.due {
             Due::Pay(price) => price,
             Due::Nothing(reason) => {

@@ -11,6 +11,7 @@ use redress_store::StoreError;
 
 use super::Refunds;
 use crate::domain::attempt::{Attempt, AttemptState};
+use crate::domain::deadline::stopped_clock;
 use crate::domain::refund::{Origin, Refund, RefundState};
 use crate::provider::{ForeignRefund, ProviderStatus, ReadOutcome, SharedProvider};
 use crate::store::{AmbiguousRefund, PaymentAt};
@@ -153,7 +154,7 @@ fn refund_of(
         override_code: None,
         attempts: vec![attempt],
         // Nothing is left to pay.
-        legal_deadline: now,
+        legal_clock: stopped_clock(now),
         expected_arrival: None,
         reason: None,
         requester: format!("provider:{provider}"),

@@ -6,6 +6,7 @@ pub mod act;
 pub mod attempt;
 pub mod audit;
 pub mod credit_note;
+pub mod deadline;
 pub mod disruption;
 pub mod fact;
 pub mod lane;

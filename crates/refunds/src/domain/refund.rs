@@ -9,7 +9,7 @@ use redress_core::id::{
     AttemptId, CustomerId, DisruptionId, EventId, IdSource, OrderId, RefundId, TenantId,
 };
 use redress_core::money::Currency;
-use redress_policy::OverrideCode;
+use redress_policy::{LegalClock, OverrideCode};
 
 use super::attempt::{Attempt, AttemptState, Reason};
 use super::price::{Price, QuoteLine, Repriced};
@@ -183,8 +183,8 @@ pub struct Refund {
     pub override_code: Option<OverrideCode>,
     /// Payments by tender, every try of each.
     pub attempts: Vec<Attempt>,
-    /// By when the money has to be paid.
-    pub legal_deadline: Timestamp,
+    /// By when the law wants the money to be paid.
+    pub legal_clock: LegalClock,
     /// When the buyer should see the money.
     pub expected_arrival: Option<Timestamp>,
     /// Why a person is needed.
@@ -218,8 +218,8 @@ pub struct RefundTerms {
     pub override_code: Option<OverrideCode>,
     /// Whether a second person must agree before anything is sent.
     pub needs_approval: bool,
-    /// By when the money has to be paid.
-    pub legal_deadline: Timestamp,
+    /// By when the law wants the money to be paid.
+    pub legal_clock: LegalClock,
     /// When the buyer should see the money.
     pub expected_arrival: Option<Timestamp>,
     /// Who asked.
@@ -280,7 +280,7 @@ impl Refund {
             repriced: price.repriced.clone(),
             override_code: terms.override_code,
             attempts,
-            legal_deadline: terms.legal_deadline,
+            legal_clock: terms.legal_clock,
             expected_arrival: terms.expected_arrival,
             reason: None,
             requester: terms.requester,
@@ -344,6 +344,7 @@ impl Refund {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::deadline::stopped_clock;
     use super::super::order::tests::{order, payment};
     use super::super::order::{Order, Tender};
     use super::super::price::tests::{price_cancelled_lines, routes};
@@ -363,7 +364,7 @@ pub(crate) mod tests {
             disruption: None,
             override_code: None,
             needs_approval,
-            legal_deadline: Timestamp(0),
+            legal_clock: stopped_clock(NOW),
             expected_arrival: None,
             requester: "agent-1".to_owned(),
             traceparent: None,

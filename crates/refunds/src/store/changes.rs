@@ -16,7 +16,7 @@ use super::{Decision, ItemTerms, RequestRecord};
 use crate::domain::act::{ActError, Action, act};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::audit::AuditEntry;
-use crate::domain::disruption::{Due, ItemPlan, ItemState};
+use crate::domain::disruption::{Due, ItemPlan, ItemState, Terms};
 use crate::domain::fact::{Fact, FactKind, Needs, item_state};
 use crate::domain::ledger::{Posting, PostingKind, Subject};
 use crate::domain::order::Order;
@@ -231,7 +231,7 @@ impl Changes {
                 override_code: None,
                 // The whole disruption was approved, with its amounts.
                 needs_approval: false,
-                legal_deadline: now.plus(terms.pay_within),
+                legal_clock: item.terms.clock(now, terms.pay_within, &plan.time_zone),
                 expected_arrival: terms.arrival.map(|arrival| now.plus(arrival)),
                 requester,
                 traceparent: traceparent.clone(),
@@ -375,6 +375,8 @@ pub(super) struct PendingItem {
     pub traceparent: Option<String>,
     /// What happened.
     pub change: &'static str,
+    /// What its refund is paid under.
+    pub terms: Terms,
     /// The refund that is to be tried again.
     pub refund: Option<RefundId>,
     pub plan: ItemPlan,

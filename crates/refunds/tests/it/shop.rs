@@ -170,7 +170,7 @@ impl Shop {
             disruption: None,
             override_code: None,
             needs_approval: false,
-            legal_deadline: now.plus(DAY * 14),
+            legal_clock: quote.legal_clock.clone(),
             expected_arrival: None,
             requester: "agent".to_owned(),
             traceparent: None,

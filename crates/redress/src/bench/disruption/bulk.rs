@@ -123,11 +123,11 @@ fn statements(is_postgres: bool) -> Vec<String> {
         format!(
             "INSERT INTO refunds (tenant, refund_id, order_id, customer, disruption_id, event_id,
                  state, currency, requested, issued, lines, legal_deadline, expected_arrival,
-                 requester, version, created, updated, origin, repriced)
+                 requester, version, created, updated, origin, repriced, deadline_state)
              SELECT i.tenant, '0198c7a0-0000-7000-8000-' || i.order_id, i.order_id, o.customer,
                  i.disruption_id, e.event_id, 'SUCCEEDED', i.currency, i.requested, i.requested,
                  i.plan, o.purchase_time, o.purchase_time, d.requester, 3, o.created, o.created,
-                 'DISRUPTION', {nothing}
+                 'DISRUPTION', {nothing}, 3
              FROM (SELECT * FROM disruption_items WHERE {IN_CHUNK}) i
              JOIN disruptions d ON d.tenant = i.tenant AND d.disruption_id = i.disruption_id
              JOIN disruption_events e ON e.tenant = i.tenant AND e.disruption_id = i.disruption_id

@@ -53,6 +53,9 @@ pub struct ItemPlan {
     pub customer: CustomerId,
     /// What the first line in scope was for.
     pub event: EventId,
+    /// The IANA zone of that place; empty in plans of before it was kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub time_zone: String,
     /// The order's currency.
     pub currency: Currency,
     /// What to pay, or why nothing is.
@@ -114,7 +117,7 @@ pub fn plan_item(
 ) -> Option<ItemPlan> {
     let Rules { scope, change, terms } = rules;
     let covered: Vec<_> = order.lines.iter().filter(|line| scope.covers(order, line)).collect();
-    let event = covered.first()?.event.clone();
+    let first = *covered.first()?;
     let price =
         price_lines_of_disruption(order, &covered, change.rule(), &terms.fees, routing, now);
     let due = match price {
@@ -124,7 +127,8 @@ pub fn plan_item(
     Some(ItemPlan {
         order: order.id.clone(),
         customer: order.customer.clone(),
-        event,
+        event: first.event.clone(),
+        time_zone: first.event_time_zone.clone(),
         currency: order.currency,
         due,
     })

@@ -5,7 +5,7 @@
 
 use redress_core::clock::Timestamp;
 use redress_core::money::{Currency, Money};
-use redress_policy::LineKind;
+use redress_policy::{Citation, LineKind};
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Problem};
@@ -87,6 +87,9 @@ pub struct Terms {
     pub fees: Fees,
     /// What becomes of gift cards, vouchers and points.
     pub stored_value: StoredValue,
+    /// What sets the time for paying; `None` when nobody named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub law: Option<Citation>,
 }
 
 impl Default for Terms {
@@ -98,6 +101,7 @@ impl Default for Terms {
             default_remedy: None,
             fees: Fees::default(),
             stored_value: StoredValue::default(),
+            law: None,
         }
     }
 }

@@ -283,7 +283,7 @@ fn accept(order: &mut Order, quote: &Quote) {
         disruption: None,
         override_code: None,
         needs_approval: false,
-        legal_deadline: Timestamp(0),
+        legal_clock: quote.legal_clock.clone(),
         expected_arrival: None,
         requester: "test".to_owned(),
         traceparent: None,

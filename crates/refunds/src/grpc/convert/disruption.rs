@@ -3,11 +3,14 @@
 use redress_api::{ApiError, FieldViolation, etag, money, time};
 use redress_core::id::{DisruptionId, EventId, RefundId};
 use redress_core::money::Money;
+use redress_policy::Citation;
 use redress_proto::common::v1 as common;
 use redress_proto::refunds::v1 as pb;
 
 use super::order::{kind_to_proto, tender_to_proto};
 use super::order_reader::{TRIPS, line_kind};
+use super::policy::citation_to_proto;
+use super::refund::legal_clock;
 use super::{amount, id, ids};
 use crate::app::{DisruptionPreview, DisruptionReport, PreviewLane, Previewed, Proposal};
 use crate::domain::attempt::Reason;
@@ -124,6 +127,7 @@ pub(in crate::grpc) fn terms(terms: Option<pb::DisruptionTerms>) -> Result<Terms
             kept_kinds: kinds,
         },
         stored_value,
+        law: terms.law.map(|law| Citation { title: law.title, uri: law.uri }),
     })
 }
 
@@ -252,6 +256,7 @@ fn terms_to_proto(terms: &Terms) -> pb::DisruptionTerms {
             kept_kinds: fees.kept_kinds.iter().map(|kind| kind_to_proto(*kind).into()).collect(),
         }),
         stored_value: stored_value.into(),
+        law: terms.law.as_ref().map(citation_to_proto),
     }
 }
 
@@ -296,8 +301,9 @@ pub(in crate::grpc) fn preview(preview: DisruptionPreview) -> pb::DisruptionPrev
         outcomes: outcomes.collect(),
         out_of_window_payments: preview.out_of_window_payments,
         lanes: preview.lanes.iter().map(lane).collect(),
-        legal_deadline: Some(time::to_proto(preview.legal_deadline)),
+        legal_deadline: preview.legal_clock.as_ref().map(|clock| time::to_proto(clock.due)),
         orders_at_risk: preview.orders_at_risk,
+        legal_clock: preview.legal_clock.as_ref().map(legal_clock),
     }
 }
 
@@ -386,6 +392,7 @@ mod tests {
                 kept_kinds: vec![pb::order_line::Kind::Fee.into()],
             }),
             stored_value: pb::disruption_terms::StoredValue::ToPerson.into(),
+            law: Some(pb::Citation { title: "Terms".to_owned(), uri: String::new() }),
         };
         assert_eq!(terms_to_proto(&terms(Some(sent.clone())).unwrap()), sent);
         let sent = pb::DisruptionScope {

@@ -45,12 +45,12 @@ pub(in crate::grpc) fn quote(quote: &Quote) -> pb::Quote {
 }
 
 /// The wire form of a legal clock.
-fn legal_clock(clock: &LegalClock) -> pb::LegalClock {
+pub(super) fn legal_clock(clock: &LegalClock) -> pb::LegalClock {
     pb::LegalClock {
         start_time: Some(time::to_proto(clock.start)),
         due_time: Some(time::to_proto(clock.due)),
         time_zone: clock.time_zone.clone(),
-        law: Some(citation_to_proto(&clock.law)),
+        law: (!clock.law.title.is_empty()).then(|| citation_to_proto(&clock.law)),
         earliest: clock.uncertainty.is_some(),
     }
 }
@@ -108,7 +108,7 @@ pub(in crate::grpc) fn to_proto(refund: &Refund) -> pb::Refund {
         issued: Some(amount(currency, refund.issued)),
         lines: refund.lines.iter().map(|line| quote_line(currency, line)).collect(),
         attempts: refund.attempts.iter().map(attempt).collect(),
-        legal_deadline_time: Some(time::to_proto(refund.legal_deadline)),
+        legal_deadline_time: Some(time::to_proto(refund.legal_clock.due)),
         expected_arrival_time: refund.expected_arrival.map(time::to_proto),
         reason_code: refund.reason.map(Reason::code).unwrap_or_default().to_owned(),
         next_action: refund.reason.map(Reason::next_action).unwrap_or_default().to_owned(),
@@ -120,7 +120,8 @@ pub(in crate::grpc) fn to_proto(refund: &Refund) -> pb::Refund {
         override_code: override_to_proto(refund.override_code),
         credit_notes: credit_notes(refund).iter().map(|note| credit_note(currency, note)).collect(),
         decisions: Vec::new(),
-        legal_clock: None,
+        // What was paid past Redress has nothing left to pay.
+        legal_clock: (refund.origin != Origin::Provider).then(|| legal_clock(&refund.legal_clock)),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     Fixture, STRIPE, announced, arena, at, by_card, euro, open_fixture, order, other, paid,
 };
 use crate::domain::attempt::{Attempt, AttemptState, Reason};
+use crate::domain::deadline::stopped_clock;
 use crate::domain::fact::Fact;
 use crate::domain::refund::{Origin, Refund, RefundState};
 use crate::store::{AmbiguousRefund, CreateOutcome, PaymentAt};
@@ -60,7 +61,7 @@ fn external(fixture: &Fixture, id: &str, amount: i64) -> Refund {
         repriced: Vec::new(),
         override_code: None,
         attempts: vec![attempt],
-        legal_deadline: at(0),
+        legal_clock: stopped_clock(at(0)),
         expected_arrival: None,
         reason: None,
         requester: "provider:stripe".to_owned(),

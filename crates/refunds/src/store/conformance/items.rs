@@ -107,7 +107,9 @@ async fn an_item_becomes_a_refund_that_settles_it(fixture: Fixture) {
     let queued = fixture.refunds_of("d1").await.pop().unwrap();
     assert_eq!((queued.state, queued.requested), (RefundState::Queued, 5390));
     assert_eq!(queued.disruption, Some(derby()));
-    assert_eq!((queued.legal_deadline, queued.expected_arrival), (at(1_100), Some(at(150))));
+    let clock = &queued.legal_clock;
+    assert_eq!((clock.start, &*clock.time_zone), (at(100), "Europe/Berlin"));
+    assert_eq!((queued.legal_clock.due, queued.expected_arrival), (at(1_100), Some(at(150))));
     assert_eq!(
         (&queued.requester, &queued.traceparent),
         (&running.requester, &running.traceparent)

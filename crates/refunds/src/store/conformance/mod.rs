@@ -241,7 +241,7 @@ fn terms(quote: &Quote) -> RefundTerms {
         disruption: None,
         override_code: None,
         needs_approval: quote.needs_approval,
-        legal_deadline: quote.legal_clock.due,
+        legal_clock: quote.legal_clock.clone(),
         expected_arrival: Some(at(30)),
         requester: "agent-1".to_owned(),
         traceparent: None,

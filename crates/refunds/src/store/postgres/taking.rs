@@ -84,8 +84,8 @@ async fn start(
     let rows: Vec<PendingItemRow> = sqlx::query_as(
         // Of that disruption alone the index gives the next items in order; a join would sort all
         // that are pending, for each batch.
-        "SELECT i.order_id, i.plan, i.refund_id, d.kind, d.requester, d.traceparent
-         FROM (SELECT kind, requester, traceparent FROM disruptions
+        "SELECT i.order_id, i.plan, i.refund_id, d.kind, d.terms, d.requester, d.traceparent
+         FROM (SELECT kind, terms, requester, traceparent FROM disruptions
                WHERE tenant = $1 AND disruption_id = $2 AND state = 'RUNNING') AS d
          CROSS JOIN LATERAL (
              SELECT order_id, plan, refund_id FROM disruption_items

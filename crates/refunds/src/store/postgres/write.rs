@@ -11,6 +11,7 @@ use super::super::rows::{encode, encode_quote};
 use super::super::{RequestRecord, records};
 use super::ledger;
 use crate::domain::attempt::{Attempt, Reason};
+use crate::domain::deadline::ClockState;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::events;
@@ -67,12 +68,14 @@ fn insert_refunds(writes: &mut Writes, changes: &Changes) -> Result<(), StoreErr
             "INSERT INTO refunds (tenant, refund_id, order_id, customer, disruption_id, event_id,
              state, currency, requested, issued, lines, legal_deadline, expected_arrival, reason,
              requester, traceparent, version, created, updated, origin, repriced, override_code,
-             approver, quote_id)
+             approver, quote_id, clock_start, clock_zone, clock_law, clock_law_uri,
+             clock_earliest, deadline_state)
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
              $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bytea[],
              $12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::bigint[],
              $18::bigint[], $19::bigint[], $20::text[], $21::bytea[], $22::text[], $23::text[],
-             $24::text[])",
+             $24::text[], $25::bigint[], $26::text[], $27::text[], $28::text[], $29::boolean[],
+             $30::smallint[])",
         )
         .bind(column(refunds, |r| r.tenant.as_str()))
         .bind(column(refunds, |r| r.id.as_str()))
@@ -85,7 +88,7 @@ fn insert_refunds(writes: &mut Writes, changes: &Changes) -> Result<(), StoreErr
         .bind(column(refunds, |r| r.requested))
         .bind(column(refunds, |r| r.issued))
         .bind(lines)
-        .bind(column(refunds, |r| r.legal_deadline.0))
+        .bind(column(refunds, |r| r.legal_clock.due.0))
         .bind(column(refunds, |r| r.expected_arrival.map(|at| at.0)))
         .bind(column(refunds, |r| r.reason.map(Reason::code)))
         .bind(column(refunds, |r| r.requester.as_str()))
@@ -97,7 +100,13 @@ fn insert_refunds(writes: &mut Writes, changes: &Changes) -> Result<(), StoreErr
         .bind(repriced)
         .bind(column(refunds, |r| r.override_code.map(OverrideCode::as_str)))
         .bind(column(refunds, |r| r.approver.as_deref()))
-        .bind(column(refunds, |r| changes.accepted.get(&r.id).map(QuoteId::as_str)));
+        .bind(column(refunds, |r| changes.accepted.get(&r.id).map(QuoteId::as_str)))
+        .bind(column(refunds, |r| r.legal_clock.start.0))
+        .bind(column(refunds, |r| r.legal_clock.time_zone.as_str()))
+        .bind(column(refunds, |r| r.legal_clock.law.title.as_str()))
+        .bind(column(refunds, |r| r.legal_clock.law.uri.as_str()))
+        .bind(column(refunds, |r| r.legal_clock.uncertainty.is_some()))
+        .bind(column(refunds, |r| ClockState::first(r.state).code()));
     Ok(())
 }
 
@@ -175,10 +184,11 @@ fn update_refunds(writes: &mut Writes, refunds: &[Refund]) {
     writes
         .push(
             "UPDATE refunds SET state = v.state, issued = v.issued, reason = v.reason,
-             version = v.version, updated = v.updated, approver = v.approver
+             version = v.version, updated = v.updated, approver = v.approver,
+             deadline_state = CASE WHEN v.is_open THEN deadline_state ELSE 3 END
          FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[],
-             $7::bigint[], $8::text[])
-             AS v (tenant, refund_id, state, issued, reason, version, updated, approver)
+             $7::bigint[], $8::text[], $9::boolean[])
+             AS v (tenant, refund_id, state, issued, reason, version, updated, approver, is_open)
          WHERE refunds.tenant = v.tenant AND refunds.refund_id = v.refund_id",
         )
         .bind(column(refunds, |r| r.tenant.as_str()))
@@ -188,7 +198,8 @@ fn update_refunds(writes: &mut Writes, refunds: &[Refund]) {
         .bind(column(refunds, |r| r.reason.map(Reason::code)))
         .bind(column(refunds, |r| r.version))
         .bind(column(refunds, |r| r.updated.0))
-        .bind(column(refunds, |r| r.approver.as_deref()));
+        .bind(column(refunds, |r| r.approver.as_deref()))
+        .bind(column(refunds, |r| r.state.is_open()));
 }
 
 fn add_to_counters(writes: &mut Writes, changes: &Changes) {

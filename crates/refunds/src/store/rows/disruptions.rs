@@ -116,6 +116,7 @@ pub(in crate::store) struct PendingItemRow {
     pub plan: Vec<u8>,
     pub refund_id: Option<String>,
     pub kind: String,
+    pub terms: Vec<u8>,
     pub requester: String,
     pub traceparent: Option<String>,
 }
@@ -129,6 +130,7 @@ impl PendingItemRow {
             requester: self.requester,
             traceparent: self.traceparent,
             change: change_from(&self.kind, &self.order_id)?,
+            terms: decode(&self.terms, "disruptions", "terms", work.disruption.as_str())?,
             refund: refund_id(self.refund_id, &self.order_id)?,
             plan,
         })

@@ -66,7 +66,8 @@ pub(super) async fn load(
     let refunds: Vec<RefundRow> = sqlx::query_as(
         "SELECT r.tenant, r.refund_id, r.order_id, r.customer, r.disruption_id, r.event_id, r.origin,
                 r.state, r.currency, r.requested, r.issued, r.lines, r.repriced, r.override_code,
-                r.legal_deadline, r.expected_arrival, r.reason, r.requester, r.approver,
+                r.legal_deadline, r.clock_start, r.clock_zone, r.clock_law, r.clock_law_uri,
+                r.clock_earliest, r.expected_arrival, r.reason, r.requester, r.approver,
                 r.traceparent, r.version, r.created, r.updated
          FROM jsonb_each($1) k
          JOIN refunds r ON r.tenant = k.value->>0 AND r.refund_id = k.value->>1

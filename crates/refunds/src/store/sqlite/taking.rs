@@ -59,7 +59,7 @@ pub(super) async fn start_items(
 ) -> Result<usize, StoreError> {
     let mut tx = database.begin().await?;
     let rows: Vec<PendingItemRow> = sqlx::query_as(
-        "SELECT i.order_id, i.plan, i.refund_id, d.kind, d.requester, d.traceparent
+        "SELECT i.order_id, i.plan, i.refund_id, d.kind, d.terms, d.requester, d.traceparent
          FROM disruptions d
          JOIN disruption_items i ON i.tenant = d.tenant AND i.disruption_id = d.disruption_id
          WHERE d.tenant = $1 AND d.disruption_id = $2 AND d.state = 'RUNNING'

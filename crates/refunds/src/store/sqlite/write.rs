@@ -12,6 +12,7 @@ use super::super::rows::{encode_quote, encode_rows};
 use super::super::{RequestRecord, records};
 use super::{ledger, orders};
 use crate::domain::attempt::Attempt;
+use crate::domain::deadline::ClockState;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::events;
@@ -85,7 +86,13 @@ async fn insert_refunds(conn: &mut SqliteConnection, changes: &Changes) -> Resul
                 "lines": refund.lines,
                 "repriced": refund.repriced,
                 "override_code": refund.override_code.map(OverrideCode::as_str),
-                "legal_deadline": refund.legal_deadline.0,
+                "legal_deadline": refund.legal_clock.due.0,
+                "clock_start": refund.legal_clock.start.0,
+                "clock_zone": refund.legal_clock.time_zone,
+                "clock_law": refund.legal_clock.law.title,
+                "clock_law_uri": refund.legal_clock.law.uri,
+                "clock_earliest": refund.legal_clock.uncertainty.is_some(),
+                "deadline_state": ClockState::first(refund.state).code(),
                 "expected_arrival": refund.expected_arrival.map(|at| at.0),
                 "reason": refund.reason.map(crate::domain::attempt::Reason::code),
                 "requester": refund.requester,
@@ -102,14 +109,17 @@ async fn insert_refunds(conn: &mut SqliteConnection, changes: &Changes) -> Resul
         "INSERT INTO refunds (tenant, refund_id, order_id, quote_id, customer, disruption_id,
              event_id, origin, state, currency, requested, issued, lines, repriced, override_code,
              legal_deadline, expected_arrival, reason, requester, approver, traceparent, version,
-             created, updated)
+             created, updated, clock_start, clock_zone, clock_law, clock_law_uri,
+             clock_earliest, deadline_state)
          SELECT value->>'tenant', value->>'refund_id', value->>'order_id', value->>'quote_id',
              value->>'customer', value->>'disruption_id', value->>'event_id', value->>'origin', value->>'state',
              value->>'currency', value->>'requested', value->>'issued',
              CAST(value->>'lines' AS BLOB), CAST(value->>'repriced' AS BLOB),
              value->>'override_code', value->>'legal_deadline', value->>'expected_arrival',
              value->>'reason', value->>'requester', value->>'approver', value->>'traceparent',
-             value->>'version', value->>'created', value->>'updated'
+             value->>'version', value->>'created', value->>'updated', value->>'clock_start',
+             value->>'clock_zone', value->>'clock_law', value->>'clock_law_uri',
+             value->>'clock_earliest', value->>'deadline_state'
          FROM jsonb_each($1)",
         &rows,
     )
@@ -205,6 +215,7 @@ async fn update_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Resu
                 "approver": refund.approver,
                 "version": refund.version,
                 "updated": refund.updated.0,
+                "is_open": refund.state.is_open(),
             })
         })
         .collect();
@@ -212,7 +223,8 @@ async fn update_refunds(conn: &mut SqliteConnection, refunds: &[Refund]) -> Resu
         conn,
         "UPDATE refunds SET state = v.value->>'state', issued = v.value->>'issued',
              reason = v.value->>'reason', approver = v.value->>'approver',
-             version = v.value->>'version', updated = v.value->>'updated'
+             version = v.value->>'version', updated = v.value->>'updated',
+             deadline_state = CASE WHEN v.value->>'is_open' THEN deadline_state ELSE 3 END
          FROM jsonb_each($1) v
          WHERE refunds.tenant = v.value->>'tenant' AND refunds.refund_id = v.value->>'refund_id'",
         &rows,

@@ -84,7 +84,7 @@ async fn an_accepted_quote_becomes_a_queued_refund(api: Api) {
         override_code: 0,
         credit_notes: Vec::new(),
         decisions: Vec::new(),
-        legal_clock: None,
+        legal_clock: quote.legal_clock.clone(),
     };
     assert_eq!(refund, expected);
     let request = pb::GetRefundRequest { name: refund.name.clone() };

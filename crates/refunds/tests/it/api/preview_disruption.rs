@@ -29,6 +29,7 @@ async fn a_preview_adds_up_and_writes_nothing(api: Api) {
     let elsewhere =
         pb::Order { lines: order("A9").lines.into_iter().map(elsewhere).collect(), ..order("A9") };
     api.import(vec![mixed("A2"), unpaid("A3"), elsewhere]).await;
+    let due = Some(time::to_proto(START.plus(Duration::from_hours(24 * 14))));
     let expected = pb::DisruptionPreview {
         event: "events/derby".to_owned(),
         orders_in_scope: 3,
@@ -75,8 +76,15 @@ async fn a_preview_adds_up_and_writes_nothing(api: Api) {
             // Nobody answers at the port of this provider.
             ..Default::default()
         }],
-        legal_deadline: Some(time::to_proto(START.plus(Duration::from_hours(24 * 14)))),
+        legal_deadline: due,
         orders_at_risk: 0,
+        legal_clock: Some(pb::LegalClock {
+            start_time: Some(time::to_proto(START)),
+            due_time: due,
+            time_zone: "Europe/Berlin".to_owned(),
+            law: None,
+            earliest: false,
+        }),
     };
     assert_eq!(preview(&api, "arena", "events/derby").await.unwrap(), expected);
     assert_eq!(preview(&api, "arena", "events/derby").await.unwrap(), expected, "again");

@@ -233,7 +233,8 @@ async fn scenario_23_a_preview_shows_what_approving_would_do_and_writes_nothing(
     assert_eq!(lane.estimate, Some(Duration::from_secs(49)), "1201 at 25 a second");
     let available = lane.available.as_ref().unwrap();
     assert_eq!(available.len(), 2, "the provider told of both currencies: {available:?}");
-    assert_eq!(preview.legal_deadline, START.plus(DAY * 14));
+    let clock = preview.legal_clock.unwrap();
+    assert_eq!((clock.start, clock.due), (START, START.plus(DAY * 14)));
     // Nothing was frozen, reserved, announced or sent.
     assert_eq!(stage.api.store.ledger_sums(&stage.shop.tenant).await.unwrap(), before);
     let listed = pb::ListDisruptionsRequest::default();
