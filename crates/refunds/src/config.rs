@@ -30,6 +30,9 @@ pub struct RefundsConfig {
     /// By when the refunds of a cancelled event have to be paid, in days from its start; 14 when
     /// not given.
     pub cancellation_pay_within_days: u64,
+    /// How long before the end of a refund's legal clock its deadline is announced, in hours; 48
+    /// when not given.
+    pub deadline_warning_hours: u64,
     /// Payment providers. Tenders of others go to a person.
     pub providers: ProvidersConfig,
     /// Where providers' webhooks arrive.
@@ -43,6 +46,7 @@ impl Default for RefundsConfig {
         Self {
             quote_validity_minutes: 30,
             cancellation_pay_within_days: 14,
+            deadline_warning_hours: 48,
             providers: ProvidersConfig::default(),
             webhooks: WebhooksConfig::default(),
             worker: WorkerConfig::default(),
@@ -119,6 +123,8 @@ impl RefundsConfig {
         let quote = check.range("quote_validity_minutes", self.quote_validity_minutes, 1..=1_440);
         let pay_within =
             check.range("cancellation_pay_within_days", self.cancellation_pay_within_days, 1..=365);
+        let warning = check.range("deadline_warning_hours", self.deadline_warning_hours, 1..=720);
+        let deadline_warning = Duration::from_hours(warning);
         let stripe = self.providers.stripe.as_ref();
         let stripe = stripe.map(|stripe| stripe.resolve(&mut check));
         let signed = stripe.as_ref().is_some_and(|stripe| !stripe.webhook_secrets.is_empty());
@@ -127,7 +133,7 @@ impl RefundsConfig {
             pay_within: days(pay_within),
             arrival: stripe.as_ref().map(|stripe| stripe.terms.arrival),
         };
-        let worker = self.worker.resolve(item_terms, &mut check);
+        let worker = self.worker.resolve(item_terms, deadline_warning, &mut check);
         let quote_validity = Duration::from_mins(quote);
         check.finish(RefundsSettings { quote_validity, stripe, webhooks, worker })
     }
@@ -149,7 +155,12 @@ impl WebhooksConfig {
 }
 
 impl WorkerConfig {
-    fn resolve(&self, item_terms: ItemTerms, check: &mut Checker) -> WorkerSettings {
+    fn resolve(
+        &self,
+        item_terms: ItemTerms,
+        deadline_warning: Duration,
+        check: &mut Checker,
+    ) -> WorkerSettings {
         let mut millis = |name: &str, value: u64, most: u64| {
             Duration::from_millis(check.range(&format!("worker.{name}"), value, 1..=most))
         };
@@ -164,6 +175,7 @@ impl WorkerConfig {
                 self.ask_person_after_ms,
                 7 * 86_400_000,
             ),
+            deadline_warning,
             item_terms,
         }
     }

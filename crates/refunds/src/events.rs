@@ -5,12 +5,13 @@
 //! reaches a consumer in the order in which it happened.
 
 use prost::Message;
-use redress_api::money;
+use redress_api::{money, time};
 use redress_core::clock::Timestamp;
 use redress_core::event::NewEvent;
 use redress_core::id::{DisruptionId, EventId, IdSource, OrderId, RefundId};
 use redress_proto::events::v1 as pb;
 
+use crate::domain::deadline::RefundDeadline;
 use crate::domain::fact::{Amounts, Fact, FactKind, Needs};
 use crate::domain::refund::Origin;
 
@@ -18,6 +19,8 @@ use crate::domain::refund::Origin;
 const PAYLOAD_VERSION: u16 = 1;
 
 const REFUND_STATE_CHANGED: &str = "redress.events.v1.RefundStateChanged";
+const DEADLINE_APPROACHING: &str = "redress.events.v1.RefundDeadlineApproaching";
+const DEADLINE_MISSED: &str = "redress.events.v1.RefundDeadlineMissed";
 const DISRUPTION_STATE_CHANGED: &str = "redress.events.v1.DisruptionStateChanged";
 const DISRUPTION_ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
 const PAYMENT_OVERDRAWN: &str = "redress.events.v1.PaymentOverdrawn";
@@ -95,6 +98,44 @@ fn announce(fact: &FactKind) -> Announcement {
                 origin: told_origin(*origin).to_owned(),
             },
         ),
+        FactKind::RefundDeadlineApproaching(deadline) => {
+            let RefundDeadline { order, clock, amounts, .. } = deadline;
+            of_order(
+                DEADLINE_APPROACHING,
+                order,
+                &pb::RefundDeadlineApproaching {
+                    refund: deadline.refund.resource_name(),
+                    order: order.resource_name(),
+                    customer: deadline.customer.resource_name(),
+                    disruption: name_of(deadline.disruption.as_ref()),
+                    law: clock.law.title.clone(),
+                    law_uri: clock.law.uri.clone(),
+                    due_time: Some(time::to_proto(clock.due)),
+                    requested: Some(money::to_proto(amounts.requested)),
+                    issued: Some(money::to_proto(amounts.issued)),
+                    state: deadline.state.as_str().to_owned(),
+                },
+            )
+        }
+        FactKind::RefundDeadlineMissed(deadline) => {
+            let RefundDeadline { order, clock, amounts, .. } = deadline;
+            of_order(
+                DEADLINE_MISSED,
+                order,
+                &pb::RefundDeadlineMissed {
+                    refund: deadline.refund.resource_name(),
+                    order: order.resource_name(),
+                    customer: deadline.customer.resource_name(),
+                    disruption: name_of(deadline.disruption.as_ref()),
+                    law: clock.law.title.clone(),
+                    law_uri: clock.law.uri.clone(),
+                    due_time: Some(time::to_proto(clock.due)),
+                    requested: Some(money::to_proto(amounts.requested)),
+                    issued: Some(money::to_proto(amounts.issued)),
+                    state: deadline.state.as_str().to_owned(),
+                },
+            )
+        }
         FactKind::DisruptionStateChanged { disruption, event, state } => Announcement {
             event_type: DISRUPTION_STATE_CHANGED,
             subject: disruption.resource_name(),
@@ -179,6 +220,7 @@ mod tests {
     use crate::domain::refund::{DisruptionRef, RefundState};
     use redress_core::id::{CustomerId, EventId, PaymentId, TenantId};
     use redress_core::money::Money;
+    use redress_policy::{Citation, LegalClock};
 
     #[derive(Debug)]
     struct OneId;
@@ -243,6 +285,25 @@ mod tests {
         }
     }
 
+    fn deadline() -> RefundDeadline {
+        let uri = "https://example.com/terms".to_owned();
+        RefundDeadline {
+            refund: RefundId::new("r1").unwrap(),
+            order: OrderId::new("ZQR3T").unwrap(),
+            customer: CustomerId::new("c1").unwrap(),
+            disruption: Some(DisruptionId::new("d1").unwrap()),
+            state: RefundState::Processing,
+            amounts: amounts(5390, 3000),
+            clock: LegalClock {
+                start: Timestamp(1_000_000),
+                due: Timestamp(7_000_000),
+                time_zone: "Europe/Berlin".to_owned(),
+                law: Citation { title: "Terms".to_owned(), uri },
+                uncertainty: None,
+            },
+        }
+    }
+
     fn payment_overdrawn() -> FactKind {
         FactKind::PaymentOverdrawn {
             order: OrderId::new("ZQR3T").unwrap(),
@@ -293,6 +354,14 @@ mod tests {
             disruption_item_settled(),
             include_str!("../tests/golden/disruption_item_settled.v1.hex"),
         );
+        check_golden(
+            FactKind::RefundDeadlineApproaching(deadline()),
+            include_str!("../tests/golden/refund_deadline_approaching.v1.hex"),
+        );
+        check_golden(
+            FactKind::RefundDeadlineMissed(deadline()),
+            include_str!("../tests/golden/refund_deadline_missed.v1.hex"),
+        );
         check_golden(payment_overdrawn(), include_str!("../tests/golden/payment_overdrawn.v1.hex"));
         check_golden(
             provider_refund_ambiguous(),
@@ -322,6 +391,8 @@ mod tests {
         let pool = String::from_utf8_lossy(redress_proto::FILE_DESCRIPTOR_SET);
         for name in [
             REFUND_STATE_CHANGED,
+            DEADLINE_APPROACHING,
+            DEADLINE_MISSED,
             DISRUPTION_STATE_CHANGED,
             DISRUPTION_ITEM_SETTLED,
             PAYMENT_OVERDRAWN,
@@ -339,6 +410,8 @@ mod tests {
         let now = Timestamp(5);
         let facts = [
             refund_state_changed(),
+            FactKind::RefundDeadlineApproaching(deadline()),
+            FactKind::RefundDeadlineMissed(deadline()),
             disruption_item_settled(),
             payment_overdrawn(),
             provider_refund_ambiguous(),

@@ -29,6 +29,7 @@ mod list_ledger_entries;
 mod list_orders;
 mod list_policies;
 mod list_policy_packs;
+mod list_refund_deadlines;
 mod list_refunds;
 mod orders_in_scope;
 mod pace;
@@ -66,6 +67,7 @@ pub use list_ledger_entries::list_ledger_entries;
 pub use list_orders::list_orders;
 pub use list_policies::list_policies;
 pub use list_policy_packs::list_policy_packs;
+pub use list_refund_deadlines::{DeadlinesAsked, list_refund_deadlines};
 pub use list_refunds::list_refunds;
 pub use preview_disruption::{
     DisruptionPreview, PreviewLane, PreviewOutcome, PreviewTotal, Previewed, Proposal,

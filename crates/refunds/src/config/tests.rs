@@ -21,6 +21,7 @@ fn nothing_given_is_a_service_without_providers() {
     assert_eq!(settings.quote_validity, Duration::from_mins(30));
     assert!(settings.stripe.is_none() && settings.webhooks.is_none());
     assert_eq!(settings.worker.item_terms.pay_within, days(14));
+    assert_eq!(settings.worker.deadline_warning, days(2));
     assert_eq!(settings.worker.item_terms.arrival, None);
 }
 
@@ -107,6 +108,7 @@ fn every_mistake_is_told_at_once_by_its_key() {
     let all = problems(json!({
         "quote_validity_minutes": 0,
         "cancellation_pay_within_days": 1000,
+        "deadline_warning_hours": 0,
         "providers": { "stripe": {
             "base_url": "ftp://stripe",
             "secret_key": "sk test",
@@ -127,6 +129,7 @@ fn every_mistake_is_told_at_once_by_its_key() {
     let expected = [
         "quote_validity_minutes",
         "cancellation_pay_within_days",
+        "deadline_warning_hours",
         "providers.stripe.secret_key",
         "providers.stripe.base_url",
         "providers.stripe.visibility_window_ms",

@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use redress_core::clock::Timestamp;
+use redress_core::id::{CustomerId, DisruptionId, OrderId, RefundId};
 use redress_policy::{Citation, LegalClock};
 
 use super::disruption::Terms;
+use super::fact::Amounts;
 use super::refund::RefundState;
 
 /// Where days are counted when nobody kept the place.
@@ -28,6 +30,13 @@ pub enum ClockState {
 }
 
 impl ClockState {
+    const ALL: [Self; 4] = [Self::Runs, Self::EndsSoon, Self::Missed, Self::Stopped];
+
+    /// Reads the stored number.
+    pub fn parse(code: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.code() == code)
+    }
+
     /// The number in the database.
     pub const fn code(self) -> i16 {
         match self {
@@ -41,6 +50,32 @@ impl ClockState {
     /// How the clock of a refund begins that is stored in `state`.
     pub const fn first(state: RefundState) -> Self {
         if state.is_open() { Self::Runs } else { Self::Stopped }
+    }
+}
+
+/// An open refund as far as its clock is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundDeadline {
+    /// The refund.
+    pub refund: RefundId,
+    /// Its order.
+    pub order: OrderId,
+    /// The buyer.
+    pub customer: CustomerId,
+    /// The disruption behind it.
+    pub disruption: Option<DisruptionId>,
+    /// Where it stands.
+    pub state: RefundState,
+    /// What was to be paid and what has been.
+    pub amounts: Amounts,
+    /// The clock.
+    pub clock: LegalClock,
+}
+
+impl RefundDeadline {
+    /// Whether the clock has run out at `now`; its end is the last instant in time.
+    pub fn is_missed(&self, now: Timestamp) -> bool {
+        self.clock.due < now
     }
 }
 
@@ -80,6 +115,10 @@ mod tests {
         let names: Vec<&str> = open.map(RefundState::as_str).collect();
         assert_eq!(names, ["QUEUED", "PROCESSING", "ATTENTION", "PENDING_APPROVAL"]);
         assert_eq!(ClockState::first(RefundState::Attention), ClockState::Runs);
+        for state in ClockState::ALL {
+            assert_eq!(ClockState::parse(state.code()), Some(state));
+        }
+        assert_eq!(ClockState::parse(4), None);
         assert_eq!(ClockState::first(RefundState::Succeeded), ClockState::Stopped);
     }
 

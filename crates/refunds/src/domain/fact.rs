@@ -5,6 +5,7 @@
 use redress_core::id::{CustomerId, DisruptionId, EventId, OrderId, PaymentId, RefundId, TenantId};
 use redress_core::money::Money;
 
+use super::deadline::RefundDeadline;
 use super::disruption::{Change, Disruption, DisruptionState, Due, ItemPlan, ItemState, Remedy};
 use super::refund::{DisruptionRef, Origin, Refund, RefundState};
 
@@ -70,6 +71,10 @@ pub enum FactKind {
         /// Why a person is needed or nothing is due.
         needs: Needs,
     },
+    /// The law's clock over an open refund ends soon.
+    RefundDeadlineApproaching(RefundDeadline),
+    /// The law's clock over an open refund has run out.
+    RefundDeadlineMissed(RefundDeadline),
     /// A refund made at the provider past Redress fits several payments; nothing was recorded.
     ProviderRefundAmbiguous {
         /// The first of the orders that it fits.
@@ -186,6 +191,24 @@ impl Fact {
                 needs: Needs::of(refund),
             },
         }
+    }
+
+    /// The clock of an open refund ends soon.
+    pub const fn deadline_approaching(
+        tenant: TenantId,
+        traceparent: Option<String>,
+        deadline: RefundDeadline,
+    ) -> Self {
+        Self { tenant, traceparent, kind: FactKind::RefundDeadlineApproaching(deadline) }
+    }
+
+    /// The clock of an open refund has run out.
+    pub const fn deadline_missed(
+        tenant: TenantId,
+        traceparent: Option<String>,
+        deadline: RefundDeadline,
+    ) -> Self {
+        Self { tenant, traceparent, kind: FactKind::RefundDeadlineMissed(deadline) }
     }
 
     /// The payment of `refund` takes `excess` more than was captured.

@@ -5,14 +5,14 @@ use futures::stream::BoxStream;
 use prost::Message as _;
 use redress_api::page::Page;
 use redress_api::request_id::RequestKey;
-use redress_api::{ApiError, Valid, money, validated};
+use redress_api::{ApiError, Valid, money, time, validated};
 use redress_core::caller::Caller;
 use redress_core::id::{AttemptId, OrderId, QuoteId, RefundId};
 use redress_proto::refunds::v1 as pb;
 use redress_proto::refunds::v1::refund_service_server::RefundService;
 use tonic::{Request, Response, Status};
 
-use super::convert::{self, filter, ledger, refund, withdrawal};
+use super::convert::{self, deadline, filter, ledger, refund, withdrawal};
 use super::status::refuse;
 use super::{answer, caller};
 use crate::app::{self, Refunds};
@@ -26,6 +26,7 @@ const CANCEL_REFUND: &str = "redress.refunds.v1.RefundService/CancelRefund";
 const RETRY_REFUND: &str = "redress.refunds.v1.RefundService/RetryRefund";
 const RESOLVE_ATTEMPT: &str = "redress.refunds.v1.RefundService/ResolveAttempt";
 const LIST_REFUNDS: &str = "redress.refunds.v1.RefundService/ListRefunds";
+const LIST_REFUND_DEADLINES: &str = "redress.refunds.v1.RefundService/ListRefundDeadlines";
 
 /// `RefundService` over the use cases.
 #[derive(Clone)]
@@ -244,6 +245,35 @@ impl RefundService for RefundGrpc {
             next_page_token: convert::next_page_token(&page, &listed, |refund| refund.id.as_str()),
             total_size: listed.total.unwrap_or_default(),
             refunds: listed.rows.iter().map(refund::to_proto).collect(),
+        }))
+    }
+
+    async fn list_refund_deadlines(
+        &self,
+        request: Request<pb::ListRefundDeadlinesRequest>,
+    ) -> Result<Response<pb::ListRefundDeadlinesResponse>, Status> {
+        let Valid { caller, message, .. } = validated(request)?;
+        let before = time::optional(message.due_before.as_ref(), "due_before")
+            .map_err(|violation| ApiError::invalid_fields(vec![violation]))?;
+        let asked = app::DeadlinesAsked { before, missed_only: message.missed_only };
+        let text = before.map(|before| before.0.to_string()).unwrap_or_default();
+        let arguments = [text.as_str(), if asked.missed_only { "missed" } else { "" }];
+        let (size, token) = (message.page_size, message.page_token.as_str());
+        let page = Page::read(&caller.tenant, LIST_REFUND_DEADLINES, &arguments, size, token)?;
+        let rows = deadline::deadline_page(&page)?;
+        let listed = app::list_refund_deadlines(&self.app, &caller.tenant, asked, &rows)
+            .await
+            .map_err(refuse)?;
+        let last = listed.rows.last().filter(|_| listed.more);
+        Ok(Response::new(pb::ListRefundDeadlinesResponse {
+            next_page_token: last
+                .map(|(last, _)| deadline::token_after(&page, last))
+                .unwrap_or_default(),
+            deadlines: listed
+                .rows
+                .iter()
+                .map(|(open, missed)| deadline::deadline(open, *missed))
+                .collect(),
         }))
     }
 

@@ -9,6 +9,7 @@ mod changes;
 #[cfg(test)]
 mod conformance;
 mod creating;
+mod deadlines;
 mod disruptions;
 mod importing;
 mod lanes;
@@ -38,6 +39,7 @@ use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::settle::AttemptFinding;
 
+pub use deadlines::{Announced, DeadlinePage, DeadlineStore, Watch};
 pub use disruptions::{
     Advanced, DisruptionFilter, DisruptionStore, ItemFilter, ItemRecord, ItemTotals, Selection,
     Step, Take, Work,
@@ -71,9 +73,12 @@ fn records(requests: &[(TenantId, RequestRecord)], now: Timestamp) -> Vec<Idempo
 }
 
 /// Everything that refunds reads and writes; of disruptions [`DisruptionStore`] speaks, of the books
-/// and their chains [`LedgerStore`], of the lanes of providers [`LaneStore`].
+/// and their chains [`LedgerStore`], of the lanes of providers [`LaneStore`], of legal clocks
+/// [`DeadlineStore`].
 #[async_trait]
-pub trait RefundStore: DisruptionStore + LaneStore + LedgerStore + Send + Sync {
+pub trait RefundStore:
+    DisruptionStore + LaneStore + LedgerStore + DeadlineStore + Send + Sync
+{
     /// Stores what is new or newer among `orders`, all in one transaction; one outcome each, in
     /// order. Counters of payments and lines that exist are kept. An order is pinned to the policy
     /// version that it was sold under as soon as that is known: of the policy it names, else of

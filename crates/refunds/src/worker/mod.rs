@@ -1,10 +1,12 @@
-//! The workers: they send attempts, look up their outcomes and take disruptions' items on.
+//! The workers: they send attempts, look up their outcomes, take disruptions' items on and watch
+//! legal clocks.
 //!
 //! Invariant: whatever a worker does, it has claimed in the database first, under a lease; any
 //! number of processes may run these loops, and any of them may vanish at any point. A worker ends
 //! only when it is told to.
 
 mod chain;
+mod deadlines;
 mod funds;
 mod gate;
 mod hold;
@@ -65,6 +67,8 @@ pub struct WorkerSettings {
     pub check_first: Duration,
     /// How long after sending the outcome of an attempt may stay unclear before a person is asked.
     pub ask_person_after: Duration,
+    /// How long before its end a legal clock is announced.
+    pub deadline_warning: Duration,
     /// What the refunds of disruptions' items share.
     pub item_terms: ItemTerms,
 }
@@ -85,7 +89,7 @@ pub struct Workshop {
 }
 
 /// Runs every loop until `stop`: two lanes for each of `providers`, with an eye on its balance where
-/// its terms ask for it, and one loop for items. Calls
+/// its terms ask for it, one loop for items and one for legal clocks. Calls
 /// under way are then waited for, and their findings stored, within the drain time.
 pub async fn run(workshop: Workshop, providers: &[SharedProvider], stop: CancellationToken) {
     let mut loops = JoinSet::new();
@@ -120,8 +124,12 @@ pub async fn run(workshop: Workshop, providers: &[SharedProvider], stop: Cancell
     }
     let ends = stop.clone();
     let connected = providers.to_vec();
+    let watched = workshop.clone();
     let items = move || items::run(workshop.clone(), connected.clone(), ends.clone());
     loops.spawn(keep_running("refunds.items", stop.clone(), items));
+    let ends = stop.clone();
+    let deadlines = move || deadlines::run(watched.clone(), ends.clone());
+    loops.spawn(keep_running("refunds.deadlines", stop.clone(), deadlines));
     while loops.join_next().await.is_some() {}
 }
 

@@ -5,6 +5,7 @@
 mod api;
 mod chain;
 mod crash;
+mod deadlines;
 mod keyless;
 mod sandbox;
 mod scenarios;

@@ -46,6 +46,7 @@ pub(crate) fn workshop(shop: &Shop) -> Workshop {
             look_up_cap: Duration::from_mins(1),
             check_first: Duration::from_secs(5),
             ask_person_after: Duration::from_mins(15),
+            deadline_warning: Duration::from_hours(48),
             item_terms: ItemTerms { pay_within: Duration::from_hours(24), arrival: None },
         },
     }

@@ -7,10 +7,10 @@ use redress_policy::Citation;
 use redress_proto::common::v1 as common;
 use redress_proto::refunds::v1 as pb;
 
+use super::deadline::legal_clock;
 use super::order::{kind_to_proto, tender_to_proto};
 use super::order_reader::{TRIPS, line_kind};
 use super::policy::citation_to_proto;
-use super::refund::legal_clock;
 use super::{amount, id, ids};
 use crate::app::{DisruptionPreview, DisruptionReport, PreviewLane, Previewed, Proposal};
 use crate::domain::attempt::Reason;

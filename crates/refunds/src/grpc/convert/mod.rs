@@ -3,6 +3,7 @@
 //! Invariant: what leaves is complete; what comes in is checked here for everything that the
 //! declared rules do not say.
 
+pub(super) mod deadline;
 pub(super) mod disruption;
 pub(super) mod disruption_report;
 pub(super) mod evaluation;

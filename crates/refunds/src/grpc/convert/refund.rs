@@ -3,10 +3,11 @@
 use redress_api::{etag, time};
 use redress_core::id::DisruptionId;
 use redress_core::money::Currency;
-use redress_policy::{Language, LegalClock};
+use redress_policy::Language;
 use redress_proto::refunds::v1 as pb;
 
 use super::amount;
+use super::deadline::legal_clock;
 use super::policy::{citation_to_proto, compensation};
 use super::withdrawal::override_to_proto;
 use crate::domain::attempt::{Attempt, AttemptState, Reason};
@@ -41,17 +42,6 @@ pub(in crate::grpc) fn quote(quote: &Quote) -> pb::Quote {
         repriced_lines: quote.price.repriced.iter().map(|line| repriced(currency, line)).collect(),
         uncertainties: quote.uncertainties.clone(),
         legal_clock: Some(legal_clock(&quote.legal_clock)),
-    }
-}
-
-/// The wire form of a legal clock.
-pub(super) fn legal_clock(clock: &LegalClock) -> pb::LegalClock {
-    pb::LegalClock {
-        start_time: Some(time::to_proto(clock.start)),
-        due_time: Some(time::to_proto(clock.due)),
-        time_zone: clock.time_zone.clone(),
-        law: (!clock.law.title.is_empty()).then(|| citation_to_proto(&clock.law)),
-        earliest: clock.uncertainty.is_some(),
     }
 }
 

@@ -8,6 +8,7 @@ mod acting;
 mod adjusting;
 mod audit;
 mod courses;
+mod deadlines;
 mod disruptions;
 mod external;
 mod importing;

@@ -3,6 +3,7 @@
 //! Invariant: a value that cannot be read back is reported as corrupt with table, column and key;
 //! it is never replaced by a default.
 
+mod deadlines;
 mod disruptions;
 mod lanes;
 mod ledger;
@@ -16,6 +17,7 @@ use redress_store::StoreError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(super) use deadlines::{DeadlineRow, announcements};
 pub(super) use disruptions::{
     DisruptionRow, ItemFactRow, ItemRow, ItemTotalsRow, PendingItemRow, WorkRow, scope_digest,
     selection_from,

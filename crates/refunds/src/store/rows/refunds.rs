@@ -9,13 +9,13 @@ use redress_core::id::{
     AttemptId, CustomerId, DisruptionId, EventId, OrderId, PaymentId, QuoteId, RefundId, TenantId,
 };
 use redress_core::money::Currency;
-use redress_policy::{Citation, LegalClock, OverrideCode, Uncertainty};
+use redress_policy::OverrideCode;
 use redress_store::StoreError;
 
+use super::deadlines::ClockRow;
 use super::quotes::quote_from;
 use super::{decode, read};
 use crate::domain::attempt::{Attempt, AttemptState, Reason};
-use crate::domain::deadline::UNKNOWN_ZONE;
 use crate::domain::ledger::CurrencySums;
 use crate::domain::refund::{DisruptionRef, Origin, Refund, RefundState};
 use crate::store::{PaymentAt, StoredQuote};
@@ -36,12 +36,8 @@ pub(in crate::store) struct RefundRow {
     pub lines: Vec<u8>,
     pub repriced: Vec<u8>,
     pub override_code: Option<String>,
-    pub legal_deadline: i64,
-    pub clock_start: Option<i64>,
-    pub clock_zone: String,
-    pub clock_law: String,
-    pub clock_law_uri: String,
-    pub clock_earliest: bool,
+    #[sqlx(flatten)]
+    pub clock: ClockRow,
     pub expected_arrival: Option<i64>,
     pub reason: Option<String>,
     pub requester: String,
@@ -72,21 +68,8 @@ pub(in crate::store) fn assemble_refunds(
 }
 
 impl RefundRow {
-    fn clock(&self) -> LegalClock {
-        let zone = if self.clock_zone.is_empty() { UNKNOWN_ZONE } else { &self.clock_zone };
-        LegalClock {
-            // Of before clocks were kept: it started with the refund.
-            start: Timestamp(self.clock_start.unwrap_or(self.created)),
-            due: Timestamp(self.legal_deadline),
-            time_zone: zone.to_owned(),
-            law: Citation { title: self.clock_law.clone(), uri: self.clock_law_uri.clone() },
-            uncertainty: self.clock_earliest.then_some(Uncertainty::CalendarOutOfRange),
-        }
-    }
-
     fn into_refund(self, attempts: Vec<Attempt>) -> Result<Refund, StoreError> {
         let key = self.refund_id.clone();
-        let clock = self.clock();
         let disruption = match (self.disruption_id, self.event_id) {
             (Some(id), Some(event)) => Some(DisruptionRef {
                 id: read(DisruptionId::new(id).ok(), "refunds", "disruption_id", &key)?,
@@ -117,7 +100,7 @@ impl RefundRow {
             repriced: decode(&self.repriced, "refunds", "repriced", &key)?,
             override_code,
             attempts,
-            legal_clock: clock,
+            legal_clock: self.clock.into_clock(Timestamp(self.created)),
             expected_arrival: self.expected_arrival.map(Timestamp),
             reason,
             requester: self.requester,

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod creating;
+mod deadlines;
 mod disruption_store;
 mod disruptions;
 mod external;
@@ -67,6 +68,10 @@ fn listed<T>(mut rows: Vec<T>, page: &Page, total: Option<i64>) -> Listed<T> {
     rows.truncate(size);
     Listed { rows, more, total }
 }
+
+/// The statements about legal clocks, whose plans a test reads: to mark, and to list.
+#[cfg(test)]
+pub(super) const DEADLINE_STATEMENTS: (&str, &str) = (deadlines::MARK, deadlines::LIST);
 
 #[async_trait]
 impl RefundStore for SqliteStore {

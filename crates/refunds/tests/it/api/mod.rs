@@ -28,6 +28,7 @@ mod preview_disruption;
 mod quote_refund;
 mod quote_rules;
 mod reconcile_disruption;
+mod refund_deadlines;
 mod refund_reads;
 mod reject_refund;
 mod resolve_attempt;

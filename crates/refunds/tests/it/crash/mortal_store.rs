@@ -15,6 +15,7 @@ use redress_core::money::Currency;
 use redress_policy::Policy;
 use redress_refunds::domain::attempt::Attempt;
 use redress_refunds::domain::audit::{AuditEntry, AuditRecord};
+use redress_refunds::domain::deadline::RefundDeadline;
 use redress_refunds::domain::disruption::{
     Disruption, Item, ItemPlan, Reconciliation, Remedy, Scope,
 };
@@ -25,11 +26,12 @@ use redress_refunds::domain::quote::Quote;
 use redress_refunds::domain::refund::Refund;
 use redress_refunds::domain::settle::AttemptFinding;
 use redress_refunds::store::{
-    ActOutcome, Advanced, AmbiguousRefund, AppliedPolicy, AuditFilter, AuditOf, ChainPage, Claim,
-    CreateOutcome, Decision, DisruptionFilter, DisruptionStore, ImportOutcome, ImportedOrder,
-    ItemFilter, ItemRecord, ItemTerms, ItemTotals, LaneState, LaneStore, LedgerStore, Listed,
-    NewRefund, OrderFilter, Page, PaymentAt, RefundFilter, RefundStore, RequestRecord, SharedStore,
-    Slice, Slot, Step, StoredQuote, StoredReply, Take, Taken, Work,
+    ActOutcome, Advanced, AmbiguousRefund, Announced, AppliedPolicy, AuditFilter, AuditOf,
+    ChainPage, Claim, CreateOutcome, DeadlinePage, DeadlineStore, Decision, DisruptionFilter,
+    DisruptionStore, ImportOutcome, ImportedOrder, ItemFilter, ItemRecord, ItemTerms, ItemTotals,
+    LaneState, LaneStore, LedgerStore, Listed, NewRefund, OrderFilter, Page, PaymentAt,
+    RefundFilter, RefundStore, RequestRecord, SharedStore, Slice, Slot, Step, StoredQuote,
+    StoredReply, Take, Taken, Watch, Work,
 };
 use redress_store::StoreError;
 use redress_store::lease::Lease;
@@ -77,6 +79,17 @@ forward! {
         audit_of(tenant: &TenantId, resource: &str) -> Vec<AuditEntry>;
         account_balances(tenant: &TenantId) -> Balances;
         recount(tenant: &TenantId) -> Recount;
+    }
+}
+
+forward! {
+    impl DeadlineStore {
+        announce_deadlines(watch: Watch, ids: &dyn IdSource, now: Timestamp) -> Announced;
+        list_deadlines(
+            tenant: &TenantId,
+            before: Option<Timestamp>,
+            page: &DeadlinePage,
+        ) -> Listed<RefundDeadline>;
     }
 }
 
