@@ -266,6 +266,12 @@ fn of_refunds(names: &Names) -> Vec<Case> {
             nothing::<refunds::ListRefundsResponse>(),
         ),
         case(
+            "redress.refunds.v1.RefundService/ListRefundDeadlines",
+            Role::Agent,
+            &refunds::ListRefundDeadlinesRequest::default(),
+            nothing::<refunds::ListRefundDeadlinesResponse>(),
+        ),
+        case(
             "redress.refunds.v1.RefundService/CheckLedger",
             Role::Finance,
             &refunds::CheckLedgerRequest {},

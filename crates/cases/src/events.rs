@@ -14,6 +14,7 @@ use crate::domain::attention::{Attention, Effect, Ending, Origin, Settled, outst
 
 const ITEM_SETTLED: &str = "redress.events.v1.DisruptionItemSettled";
 const REFUND_CHANGED: &str = "redress.events.v1.RefundStateChanged";
+const DEADLINE_MISSED: &str = "redress.events.v1.RefundDeadlineMissed";
 const OVERDRAWN: &str = "redress.events.v1.PaymentOverdrawn";
 const OVER_REFUNDED: &str = "redress.events.v1.LineOverRefunded";
 const AMBIGUOUS: &str = "redress.events.v1.ProviderRefundAmbiguous";
@@ -21,6 +22,9 @@ const AMBIGUOUS: &str = "redress.events.v1.ProviderRefundAmbiguous";
 const ATTENTION: &str = "ATTENTION";
 /// The outcome, and the state, of what was paid in full.
 const SUCCEEDED: &str = "SUCCEEDED";
+/// Why a refund that was not issued in time needs a person, and for what.
+const DEADLINE_REASON: &str = "LEGAL_DEADLINE_MISSED";
+const DEADLINE_ACTION: &str = "FINISH_REFUND";
 /// Why an overdrawn payment needs a person, and for what.
 const OVERDRAWN_REASON: &str = "PAYMENT_OVERDRAWN";
 const OVERDRAWN_ACTION: &str = "COMPARE_WITH_PROVIDER";
@@ -40,6 +44,7 @@ pub fn effect(event: &Event) -> Result<Option<Effect>, String> {
     let call = match event.event_type.as_str() {
         ITEM_SETTLED => return item_effect(event),
         REFUND_CHANGED => return refund_effect(event),
+        DEADLINE_MISSED => deadline_attention(event, &decode::<pb::RefundDeadlineMissed>(event)?)?,
         OVERDRAWN => overdrawn_attention(event, &decode::<pb::PaymentOverdrawn>(event)?)?,
         OVER_REFUNDED => over_refunded_attention(event, &decode::<pb::LineOverRefunded>(event)?)?,
         AMBIGUOUS => ambiguous_attention(event, decode::<pb::ProviderRefundAmbiguous>(event)?)?,
@@ -188,6 +193,23 @@ fn refund_attention(event: &Event, fact: pb::RefundStateChanged) -> Result<Atten
         outstanding: owed(fact.requested.as_ref(), fact.issued.as_ref())?,
         reason_code: code(fact.reason_code, "reason_code")?,
         next_action: code(fact.next_action, "next_action")?,
+    })
+}
+
+/// About the refund itself, so that it meets the case of one that needs a person anyway.
+fn deadline_attention(event: &Event, fact: &pb::RefundDeadlineMissed) -> Result<Attention, String> {
+    let disruption = match fact.disruption.as_str() {
+        "" => None,
+        name => Some(DisruptionId::from_resource_name(name).map_err(bad("disruption"))?),
+    };
+    Ok(Attention {
+        tenant: event.tenant.clone(),
+        origin: Origin::Refund { refund: refund(&fact.refund)?, disruption },
+        order: OrderId::from_resource_name(&fact.order).map_err(bad("order"))?,
+        customer: CustomerId::from_resource_name(&fact.customer).map_err(bad("customer"))?,
+        outstanding: owed(fact.requested.as_ref(), fact.issued.as_ref())?,
+        reason_code: DEADLINE_REASON.to_owned(),
+        next_action: DEADLINE_ACTION.to_owned(),
     })
 }
 

@@ -8,7 +8,9 @@ use redress_core::id::TenantId;
 
 use super::*;
 use crate::domain::attention::Parts;
-use sample::{ambiguous, changed, euros, event, over_refunded, overdrawn, settled};
+use sample::{
+    ambiguous, changed, deadline_missed, euros, event, over_refunded, overdrawn, settled,
+};
 
 fn read_item(
     change: impl FnOnce(&mut pb::DisruptionItemSettled),
@@ -73,6 +75,26 @@ fn an_overdrawn_payment_is_read_whole() {
 }
 
 #[test]
+fn a_missed_deadline_is_about_its_refund() {
+    let expected = Attention {
+        tenant: TenantId::new("arena").unwrap(),
+        origin: Origin::Refund {
+            refund: RefundId::new("r1").unwrap(),
+            disruption: Some(DisruptionId::new("d1").unwrap()),
+        },
+        order: OrderId::new("o1").unwrap(),
+        customer: CustomerId::new("c1").unwrap(),
+        outstanding: Money::new("EUR".parse().unwrap(), 600).unwrap(),
+        reason_code: "LEGAL_DEADLINE_MISSED".to_owned(),
+        next_action: "FINISH_REFUND".to_owned(),
+    };
+    let read = effect(&deadline_missed(|fact| fact.disruption = "disruptions/d1".to_owned()));
+    assert_eq!(read, Ok(Some(Effect::Call(expected))));
+    let alone = call(effect(&deadline_missed(|_| ())));
+    assert_eq!(alone.origin.parts().disruption, None);
+}
+
+#[test]
 fn an_over_refunded_line_is_read_whole() {
     let expected = Attention {
         tenant: TenantId::new("arena").unwrap(),
@@ -133,13 +155,22 @@ fn what_needs_nobody_is_passed_over() {
     for state in ["QUEUED", "PENDING_APPROVAL", "A_STATE_OF_LATER"] {
         assert_eq!(read_refund(|fact| fact.state = state.to_owned()), Ok(None));
     }
+    let soon = event("redress.events.v1.RefundDeadlineApproaching", "x", b"\xff".to_vec());
+    assert_eq!(effect(&soon), Ok(None), "there is time left");
     let other = event("redress.events.v1.DisruptionStateChanged", "x", b"\xff".to_vec());
     assert_eq!(effect(&other), Ok(None));
 }
 
 #[test]
 fn what_is_not_understood_names_the_field() {
+    let read_missed = |change: fn(&mut pb::RefundDeadlineMissed)| effect(&deadline_missed(change));
     for (read, field) in [
+        (read_missed(|fact| fact.disruption = "orders/o1".to_owned()), "disruption:"),
+        (read_missed(|fact| fact.refund.clear()), "refund:"),
+        (read_missed(|fact| fact.order.clear()), "order:"),
+        (read_missed(|fact| fact.customer.clear()), "customer:"),
+        (read_missed(|fact| fact.requested = None), "requested:"),
+        (read_missed(|fact| fact.issued = None), "issued:"),
         (read_item(|fact| fact.disruption.clear()), "disruption:"),
         (read_item(|fact| fact.refund = "orders/o1".to_owned()), "refund:"),
         (read_item(|fact| fact.order.clear()), "order:"),

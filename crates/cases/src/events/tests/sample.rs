@@ -110,6 +110,25 @@ pub(crate) fn ambiguous(change: impl FnOnce(&mut pb::ProviderRefundAmbiguous)) -
     event(AMBIGUOUS, &subject, fact.encode_to_vec())
 }
 
+/// The event of refund `r1`, of which 6 euros are not paid in time, as `change` makes it.
+pub(crate) fn deadline_missed(change: impl FnOnce(&mut pb::RefundDeadlineMissed)) -> Event {
+    let mut fact = pb::RefundDeadlineMissed {
+        refund: "refunds/r1".to_owned(),
+        order: "orders/o1".to_owned(),
+        customer: "customers/c1".to_owned(),
+        disruption: String::new(),
+        law: "Terms".to_owned(),
+        law_uri: String::new(),
+        due_time: Some(redress_api::time::to_proto(Timestamp(1))),
+        requested: Some(euros(1000)),
+        issued: Some(euros(400)),
+        state: "PROCESSING".to_owned(),
+    };
+    change(&mut fact);
+    let subject = fact.order.clone();
+    event(DEADLINE_MISSED, &subject, fact.encode_to_vec())
+}
+
 /// The event of a changed refund, as `change` makes it.
 pub(crate) fn changed(change: impl FnOnce(&mut pb::RefundStateChanged)) -> Event {
     let mut fact = refund_change();

@@ -9,7 +9,9 @@ use redress_store::idempotency::IdempotencyRecord;
 use super::{Fixture, open_fixture};
 use crate::domain::case::Resolution;
 use crate::domain::state::State;
-use crate::events::tests::sample::{ambiguous, changed, euros, over_refunded, overdrawn, settled};
+use crate::events::tests::sample::{
+    ambiguous, changed, deadline_missed, euros, over_refunded, overdrawn, settled,
+};
 
 redress_testkit::conformance! {
     open = open_fixture;
@@ -18,6 +20,8 @@ redress_testkit::conformance! {
     a_case_closes_by_itself_and_opens_again,
     a_whole_life_in_one_batch_leaves_its_end,
     what_a_person_resolved_stays,
+    a_missed_deadline_opens_one_case_that_closes_when_it_is_paid,
+    a_missed_deadline_adds_nothing_to_an_open_case_and_opens_a_closed_one,
     provider_refunds_get_a_case_each,
     a_fact_that_is_told_again_opens_nothing,
     two_facts_about_one_refund_meet_in_one_case,
@@ -103,6 +107,29 @@ async fn what_a_person_resolved_stays(fixture: Fixture) {
     fixture.store.update(&resolved, &record).await.unwrap();
     fixture.deliver(3, 1, vec![refund_in("SUCCEEDED"), refund_in("ATTENTION")]).await;
     assert_eq!(fixture.cases("arena").await, [resolved]);
+}
+
+async fn a_missed_deadline_opens_one_case_that_closes_when_it_is_paid(fixture: Fixture) {
+    let told = vec![deadline_missed(|_| ()), deadline_missed(|_| ())];
+    fixture.deliver(3, 0, told).await;
+    fixture.deliver(4, 0, vec![deadline_missed(|_| ())]).await;
+    let cases = fixture.cases("arena").await;
+    assert_eq!(cases.len(), 1);
+    assert_eq!((cases[0].state(), &*cases[0].reason_code), (State::Open, "LEGAL_DEADLINE_MISSED"));
+    assert_eq!((cases[0].outstanding.minor_units, cases[0].version), (600, 1));
+    fixture.deliver(3, 2, vec![refund_in("SUCCEEDED")]).await;
+    assert_eq!(fixture.cases("arena").await[0].state(), State::Settled);
+}
+
+async fn a_missed_deadline_adds_nothing_to_an_open_case_and_opens_a_closed_one(fixture: Fixture) {
+    fixture.deliver(3, 0, vec![refund_in("ATTENTION")]).await;
+    let open = fixture.cases("arena").await;
+    fixture.deliver(3, 1, vec![deadline_missed(|_| ())]).await;
+    assert_eq!(fixture.cases("arena").await, open, "a person has it already");
+    fixture.deliver(3, 2, vec![refund_in("PROCESSING"), deadline_missed(|_| ())]).await;
+    let again = fixture.cases("arena").await;
+    assert_eq!(again.len(), 1);
+    assert_eq!((again[0].state(), &*again[0].reason_code), (State::Open, "LEGAL_DEADLINE_MISSED"));
 }
 
 async fn provider_refunds_get_a_case_each(fixture: Fixture) {
