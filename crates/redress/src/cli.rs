@@ -1,6 +1,7 @@
 //! The command line: what can be asked, with an example for each.
 
 mod bench;
+mod deadlines;
 mod disruptions;
 mod policies;
 mod refunds;
@@ -13,6 +14,7 @@ use redress_core::caller::Role;
 use redress_core::chain::Head;
 
 pub use bench::{BenchCommand, BenchDatabase, DisruptionArgs, DisruptionDatabase, UnaryArgs};
+pub use deadlines::DeadlinesArgs;
 pub use disruptions::{
     CancelArgs, DefaultRemedy, DisruptionCommand, EventKind, ExportArgs, ExtendArgs,
     OneDisruptionArgs, RetryArgs, StepArgs, WhatArgs,
@@ -71,6 +73,10 @@ pub enum Command {
     /// Refunds of single orders.
     #[command(subcommand)]
     Refund(RefundCommand),
+    /// Show refunds that are due soon by law, and those that were not paid in time.
+    #[command(after_help = "Examples:\n  redress deadlines --within 3d --tenant arena\n  \
+                      redress deadlines --missed --json --tenant arena")]
+    Deadlines(DeadlinesArgs),
     /// The books and the audit log.
     #[command(subcommand)]
     Ledger(LedgerCommand),

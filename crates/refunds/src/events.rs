@@ -12,6 +12,7 @@ use redress_core::id::{DisruptionId, EventId, IdSource, OrderId, RefundId};
 use redress_proto::events::v1 as pb;
 
 use crate::domain::deadline::RefundDeadline;
+use crate::domain::disruption::DisruptionState;
 use crate::domain::fact::{Amounts, Fact, FactKind, Needs};
 use crate::domain::refund::Origin;
 
@@ -98,54 +99,11 @@ fn announce(fact: &FactKind) -> Announcement {
                 origin: told_origin(*origin).to_owned(),
             },
         ),
-        FactKind::RefundDeadlineApproaching(deadline) => {
-            let RefundDeadline { order, clock, amounts, .. } = deadline;
-            of_order(
-                DEADLINE_APPROACHING,
-                order,
-                &pb::RefundDeadlineApproaching {
-                    refund: deadline.refund.resource_name(),
-                    order: order.resource_name(),
-                    customer: deadline.customer.resource_name(),
-                    disruption: name_of(deadline.disruption.as_ref()),
-                    law: clock.law.title.clone(),
-                    law_uri: clock.law.uri.clone(),
-                    due_time: Some(time::to_proto(clock.due)),
-                    requested: Some(money::to_proto(amounts.requested)),
-                    issued: Some(money::to_proto(amounts.issued)),
-                    state: deadline.state.as_str().to_owned(),
-                },
-            )
+        FactKind::RefundDeadlineApproaching(deadline) => approaching(deadline),
+        FactKind::RefundDeadlineMissed(deadline) => missed(deadline),
+        FactKind::DisruptionStateChanged { disruption, event, state } => {
+            disruption_changed(disruption, event.as_ref(), *state)
         }
-        FactKind::RefundDeadlineMissed(deadline) => {
-            let RefundDeadline { order, clock, amounts, .. } = deadline;
-            of_order(
-                DEADLINE_MISSED,
-                order,
-                &pb::RefundDeadlineMissed {
-                    refund: deadline.refund.resource_name(),
-                    order: order.resource_name(),
-                    customer: deadline.customer.resource_name(),
-                    disruption: name_of(deadline.disruption.as_ref()),
-                    law: clock.law.title.clone(),
-                    law_uri: clock.law.uri.clone(),
-                    due_time: Some(time::to_proto(clock.due)),
-                    requested: Some(money::to_proto(amounts.requested)),
-                    issued: Some(money::to_proto(amounts.issued)),
-                    state: deadline.state.as_str().to_owned(),
-                },
-            )
-        }
-        FactKind::DisruptionStateChanged { disruption, event, state } => Announcement {
-            event_type: DISRUPTION_STATE_CHANGED,
-            subject: disruption.resource_name(),
-            payload: pb::DisruptionStateChanged {
-                disruption: disruption.resource_name(),
-                event: event.as_ref().map(EventId::resource_name).unwrap_or_default(),
-                state: state.as_str().to_owned(),
-            }
-            .encode_to_vec(),
-        },
         FactKind::DisruptionItemSettled {
             disruption,
             order,
@@ -212,11 +170,68 @@ fn announce(fact: &FactKind) -> Announcement {
     }
 }
 
+fn disruption_changed(
+    disruption: &DisruptionId,
+    event: Option<&EventId>,
+    state: DisruptionState,
+) -> Announcement {
+    Announcement {
+        event_type: DISRUPTION_STATE_CHANGED,
+        subject: disruption.resource_name(),
+        payload: pb::DisruptionStateChanged {
+            disruption: disruption.resource_name(),
+            event: event.map(EventId::resource_name).unwrap_or_default(),
+            state: state.as_str().to_owned(),
+        }
+        .encode_to_vec(),
+    }
+}
+
+fn approaching(deadline: &RefundDeadline) -> Announcement {
+    let RefundDeadline { order, clock, amounts, .. } = deadline;
+    of_order(
+        DEADLINE_APPROACHING,
+        order,
+        &pb::RefundDeadlineApproaching {
+            refund: deadline.refund.resource_name(),
+            order: order.resource_name(),
+            customer: deadline.customer.resource_name(),
+            disruption: name_of(deadline.disruption.as_ref()),
+            law: clock.law.title.clone(),
+            law_uri: clock.law.uri.clone(),
+            due_time: Some(time::to_proto(clock.due)),
+            requested: Some(money::to_proto(amounts.requested)),
+            issued: Some(money::to_proto(amounts.issued)),
+            state: deadline.state.as_str().to_owned(),
+        },
+    )
+}
+
+fn missed(deadline: &RefundDeadline) -> Announcement {
+    let RefundDeadline { order, clock, amounts, .. } = deadline;
+    of_order(
+        DEADLINE_MISSED,
+        order,
+        &pb::RefundDeadlineMissed {
+            refund: deadline.refund.resource_name(),
+            order: order.resource_name(),
+            customer: deadline.customer.resource_name(),
+            disruption: name_of(deadline.disruption.as_ref()),
+            law: clock.law.title.clone(),
+            law_uri: clock.law.uri.clone(),
+            due_time: Some(time::to_proto(clock.due)),
+            requested: Some(money::to_proto(amounts.requested)),
+            issued: Some(money::to_proto(amounts.issued)),
+            state: deadline.state.as_str().to_owned(),
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::attempt::Reason;
-    use crate::domain::disruption::{DisruptionState, ItemState};
+    use crate::domain::disruption::ItemState;
     use crate::domain::refund::{DisruptionRef, RefundState};
     use redress_core::id::{CustomerId, EventId, PaymentId, TenantId};
     use redress_core::money::Money;

@@ -3,6 +3,7 @@
 mod apply;
 pub(crate) mod cancel_event;
 mod contracts;
+mod deadlines;
 mod disruption;
 mod import;
 pub(crate) mod ledger;
@@ -90,6 +91,7 @@ async fn carry_out(command: Command) -> Result<ExitCode> {
         Command::Refund(RefundCommand::Get(args)) => {
             refund::get(&args).await.map(|()| ExitCode::SUCCESS)
         }
+        Command::Deadlines(args) => deadlines::run(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Ledger(command) => ledger::run(&command).await,
         Command::Refund(RefundCommand::List(args)) => {
             refund_actions::list(&args).await.map(|()| ExitCode::SUCCESS)

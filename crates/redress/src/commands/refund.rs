@@ -9,7 +9,7 @@ use redress_proto::refunds::v1::{
 };
 use serde_json::{Value, json};
 
-use super::{request_id, resource};
+use super::{deadlines, request_id, resource};
 use crate::cli::{GetArgs, PayArgs, QuoteArgs, ServiceName};
 use crate::connect::Connections;
 use crate::output;
@@ -114,6 +114,7 @@ fn quote_json(quote: &Quote) -> Value {
         "policy": quote.policy,
         "policy_version": quote.policy_version,
         "legal_deadline_time": quote.legal_deadline_time.as_ref().map(ToString::to_string),
+        "legal_clock": deadlines::clock_json(quote.legal_clock.as_ref()),
         "expected_arrival_time": quote.expected_arrival_time.as_ref().map(ToString::to_string),
         "expire_time": quote.expire_time.as_ref().map(ToString::to_string),
     })
@@ -179,7 +180,7 @@ pub(super) fn show_refund(refund: &Refund, as_json: bool) -> Result<()> {
         refund.state().as_str_name(),
         money(refund.issued.as_ref()),
         money(refund.requested.as_ref()),
-        time_text(refund.legal_deadline_time.as_ref()),
+        due_by(refund),
     ));
     if refund.state() == refund::State::Attention {
         output::line(format!("{}: {}", refund.reason_code, refund.next_action));
@@ -201,6 +202,17 @@ pub(super) fn show_refund(refund: &Refund, as_json: bool) -> Result<()> {
         output::line(format!("{when} {action} by {actor}{reason}{}", decision.reason));
     }
     Ok(())
+}
+
+/// The end of the legal clock with its law, as far as they are known.
+fn due_by(refund: &Refund) -> String {
+    let Some(clock) = &refund.legal_clock else {
+        return time_text(refund.legal_deadline_time.as_ref());
+    };
+    let law = deadlines::law(clock);
+    let since = time_text(clock.start_time.as_ref());
+    let law = if law.is_empty() { law } else { format!("{law}, ") };
+    format!("{} ({law}counted from {since})", deadlines::due_text(clock))
 }
 
 pub(super) fn refund_json(refund: &Refund) -> Value {
@@ -225,6 +237,7 @@ pub(super) fn refund_json(refund: &Refund) -> Value {
         "reason_code": refund.reason_code,
         "next_action": refund.next_action,
         "legal_deadline_time": refund.legal_deadline_time.as_ref().map(ToString::to_string),
+        "legal_clock": deadlines::clock_json(refund.legal_clock.as_ref()),
         "attempts": refund.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "approver": refund.approver,
         "credit_notes": refund.credit_notes.iter().map(credit_note_json).collect::<Vec<_>>(),
