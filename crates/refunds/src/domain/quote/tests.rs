@@ -180,7 +180,7 @@ condition = "!scanned"
     assert_eq!(refused.to_string(), "the rules need to know more: scanned");
     let QuoteError::NeedsFacts(needed) = refused else { panic!("a missing fact was guessed") };
     assert_eq!(needed[0].name, "scanned");
-    assert_eq!(needed[0].question, "Was the ticket scanned at the gate?");
+    assert_eq!(needed[0].question, "Was the ticket scanned at the gate?".into());
     ask.facts.insert("scanned".to_owned(), FactValue::Bool(false));
     let quote = quote_at(&order(), &ask, &asks, before_start(1)).unwrap();
     assert_eq!((quote.price.total, &*quote.price.lines[0].rule), (3000, "ill"));

@@ -69,6 +69,7 @@ fn priced(line_id: &str, gross: i64, fee: i64, rule: &str) -> pb::QuoteLine {
         discount_clawback: None,
         citation: policy().citation,
         explanation: Vec::new(),
+        compensation: None,
     }
 }
 
