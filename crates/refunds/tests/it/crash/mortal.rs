@@ -22,8 +22,15 @@ use redress_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 /// What workers ask again and again, whether there is something to do or not: no step of anything.
-const IDLE_QUESTIONS: [&str; 6] =
-    ["next_due", "work", "start_items", "lapse_choices", "abort_items", "complete_disruptions"];
+const IDLE_QUESTIONS: [&str; 7] = [
+    "next_due",
+    "work",
+    "start_items",
+    "lapse_choices",
+    "abort_items",
+    "complete_disruptions",
+    "announce_deadlines",
+];
 
 /// On which side of a step a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
