@@ -106,22 +106,22 @@ impl Compensation {
         halved: bool,
     ) -> Option<Money> {
         let whole = i128::from(ALL_BASIS_POINTS);
-        let halves = if halved { 2 } else { 1 };
-        let of = |points: u32, halves: i128| {
-            share(i128::from(gross) * i128::from(points), whole * halves, rounding)
+        let parts = if halved { 2 } else { 1 };
+        let of = |points: u32, parts: i128| {
+            share(i128::from(gross) * i128::from(points), whole * parts, rounding)
         };
         match &self.pays {
             Pays::Amount { amount, per } => {
                 let count = if *per == FixedFeePer::Unit { units.max(0) } else { 1 };
                 let exact = i128::from(amount.minor_units) * i128::from(count);
-                let minor_units = share(exact, halves, rounding);
+                let minor_units = share(exact, parts, rounding);
                 Some(Money { currency: amount.currency, minor_units })
             }
-            Pays::BasisPoints(points) => Some(Money { currency, minor_units: of(*points, halves) }),
+            Pays::BasisPoints(points) => Some(Money { currency, minor_units: of(*points, parts) }),
             Pays::Cost { maximum_basis_points, .. } => {
                 let most = maximum_basis_points.map_or(i64::MAX, |points| of(points, 1));
                 let cost = i128::from(cost.unwrap_or(0).clamp(0, most));
-                Some(Money { currency, minor_units: share(cost, halves, rounding) })
+                Some(Money { currency, minor_units: share(cost, parts, rounding) })
             }
             Pays::Nothing | Pays::Claim | Pays::Review(_) => None,
         }

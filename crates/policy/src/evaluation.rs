@@ -70,7 +70,7 @@ impl Policy {
     pub fn facts_of(&self, situation: &Situation<'_>, decision: &Decision) -> Vec<FactUse> {
         let mut found: BTreeMap<String, FactState> = BTreeMap::new();
         if let Decision::Priced(prices) = decision {
-            for (name, value) in prices.iter().flat_map(|price| known(price)) {
+            for (name, value) in prices.iter().flat_map(known) {
                 found.insert(name.clone(), self.state_of(situation, &name, value));
             }
         } else {

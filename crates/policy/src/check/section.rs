@@ -104,6 +104,10 @@ fn join(prefix: &str, key: &str) -> String {
     if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
 }
 
+/// Something that is there cannot be read; the reader has the problem.
+#[derive(Debug)]
+pub(super) struct Unreadable;
+
 /// How a value is read: what was expected otherwise.
 pub(super) type Read<T> = Result<T, String>;
 

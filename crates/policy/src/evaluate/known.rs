@@ -160,10 +160,9 @@ impl Facts for Line<'_> {
         }
         Some(match self.told(name)? {
             FactValue::Bool(value) => Value::Bool(*value),
-            FactValue::Int(value) => Value::Int(*value),
+            FactValue::Int(value) | FactValue::Duration(value) => Value::Int(*value),
             FactValue::String(value) => Value::Text(value),
             FactValue::Timestamp(value) => Value::Int(value.0),
-            FactValue::Duration(value) => Value::Int(*value),
         })
     }
 

@@ -14,7 +14,7 @@ use redress_core::money::{Currency, Money};
 use toml::de::DeValue;
 
 use super::examples::Example;
-use super::section::{Read, Section};
+use super::section::{Read, Section, Unreadable};
 use crate::declared::{Distance, Moment, Switch};
 use crate::facts::{Assumption, FactDeclaration, FactKind, FactValue};
 use crate::model::{Citation, Policy, PolicyCalendar, Rounding, Status};
@@ -166,7 +166,7 @@ pub(super) fn file(root: Section<'_>) -> Option<(Policy, Vec<Example>)> {
     let own_citation = root.section("citation").and_then(citation);
     let rounding = root.section("rounding").map(rounding);
     let fees_per = root.may("fees_per", |value| word(value, FixedFeePer::ALL, FixedFeePer::as_str));
-    let compensation_rounding = root.section("compensation_rounding").map(self::rounding);
+    let compensation_rounding = optional(root.section("compensation_rounding"), self::rounding);
     let calendar = calendar(&root);
     let facts: Vec<_> = root.sections("facts").into_iter().map(declaration).collect();
     let moments: Vec<_> = root.sections("moments").into_iter().map(moment).collect();
@@ -194,8 +194,8 @@ pub(super) fn file(root: Section<'_>) -> Option<(Policy, Vec<Example>)> {
         tender_order,
         rounding: rounding.unwrap_or(Some(Rounding::default()))?,
         fees_per: fees_per.unwrap_or(FixedFeePer::Line),
-        compensation_rounding: optional(compensation_rounding)?,
-        calendar: calendar?,
+        compensation_rounding: compensation_rounding.ok()?,
+        calendar: calendar.ok()?,
         facts: all(facts)?,
         moments: all(moments)?,
         switches: switches?,
@@ -210,9 +210,12 @@ pub(super) fn file(root: Section<'_>) -> Option<(Policy, Vec<Example>)> {
     Some((policy, all(examples)?))
 }
 
-/// What may be missing, and otherwise can be read.
-fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    read.map_or(Some(None), |read| read.map(Some))
+/// A table that may be missing, and otherwise can be read.
+fn optional<'a, T>(
+    section: Option<Section<'a>>,
+    read: impl FnOnce(Section<'a>) -> Option<T>,
+) -> Result<Option<T>, Unreadable> {
+    section.map(|section| read(section).ok_or(Unreadable)).transpose()
 }
 
 /// `pay_within = "7 business days"`, or the same in two keys.
@@ -287,12 +290,12 @@ fn rounding(section: Section<'_>) -> Option<Rounding> {
     Some(Rounding { step, mode: mode? })
 }
 
-/// `calendar = "us-federal"`, or a table of the policy's own; `None` when it cannot be read.
-fn calendar(root: &Section<'_>) -> Option<Option<PolicyCalendar>> {
+/// `calendar = "us-federal"`, or a table of the policy's own.
+fn calendar(root: &Section<'_>) -> Result<Option<PolicyCalendar>, Unreadable> {
     if root.is_text("calendar") {
-        return root.may("calendar", |value| text(value).map(PolicyCalendar::Named)).map(Some);
+        return Ok(root.may("calendar", |value| text(value).map(PolicyCalendar::Named)));
     }
-    optional(root.section("calendar").map(own_calendar))
+    optional(root.section("calendar"), own_calendar)
 }
 
 fn own_calendar(section: Section<'_>) -> Option<PolicyCalendar> {

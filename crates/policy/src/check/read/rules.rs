@@ -2,7 +2,7 @@
 //!
 //! Invariant: a row says exactly one thing of each sort: one notice, one charge, one payment.
 
-use super::super::section::Section;
+use super::super::section::{Section, Unreadable};
 use super::{
     all, citation, int, line_kind, money, number, optional, override_code, period, text, texts,
     yes_no,
@@ -36,16 +36,18 @@ pub(super) fn all_rows(root: &Section<'_>, policy: Option<&Citation>) -> Option<
     })
 }
 
-/// Where a row stands: an article of what the policy cites, or a place of its own. `None` when it
-/// cannot be read.
-fn own_citation(section: &Section<'_>, policy: Option<&Citation>) -> Option<Option<Citation>> {
+/// Where a row stands: an article of what the policy cites, or a place of its own.
+fn own_citation(
+    section: &Section<'_>,
+    policy: Option<&Citation>,
+) -> Result<Option<Citation>, Unreadable> {
     let article = section.may("article", text);
     if section.has("article") && section.has("citation") {
         section.report("citation", "stands beside article; give one of them");
     }
     match article {
-        Some(article) => policy.map(|policy| Some(within(policy, &article))),
-        None => optional(section.section("citation").map(citation)),
+        Some(article) => policy.map(|policy| Some(within(policy, &article))).ok_or(Unreadable),
+        None => optional(section.section("citation"), citation),
     }
 }
 
@@ -85,7 +87,7 @@ fn tier(section: Section<'_>, policy: Option<&Citation>) -> Option<Tier> {
         words,
         review,
         terms: terms?,
-        citation: citation?,
+        citation: citation.ok()?,
     })
 }
 
@@ -125,7 +127,7 @@ fn terms(section: &Section<'_>) -> Option<Terms> {
     let share_of = section.may("share_of", text);
     let fee_fact = section.may("fee_fact", text);
     let minimum_fee_fact = section.may("minimum_fee_fact", text);
-    let rest = section.section("rest_by_days").map(rest_by_days);
+    let rest = optional(section.section("rest_by_days"), rest_by_days);
     if section.has("fee_basis_points") && section.has("refund_basis_points") {
         section.report("refund_basis_points", "stands beside fee_basis_points; give one of them");
     }
@@ -148,7 +150,7 @@ fn terms(section: &Section<'_>) -> Option<Terms> {
         share_of,
         fee_fact,
         minimum_fee_fact,
-        rest_by_days: optional(rest)?,
+        rest_by_days: rest.ok()?,
     })
 }
 
@@ -183,7 +185,7 @@ fn replacement(section: Section<'_>, policy: Option<&Citation>) -> Option<Overri
         words,
         review,
         terms: terms?,
-        citation: citation?,
+        citation: citation.ok()?,
     })
 }
 
@@ -217,7 +219,7 @@ fn compensation(section: Section<'_>, policy: Option<&Citation>) -> Option<Compe
         pays: pays?,
         halved,
         nothing_below,
-        citation: citation?,
+        citation: citation.ok()?,
     })
 }
 
@@ -260,5 +262,14 @@ fn clock(section: Section<'_>, policy: Option<&Citation>) -> Option<PayClock> {
     let citation = own_citation(&section, policy);
     section.finish();
     let (count, unit) = period?;
-    Some(PayClock { rule: rule?, codes, condition, from, count, unit, rolls, citation: citation? })
+    Some(PayClock {
+        rule: rule?,
+        codes,
+        condition,
+        from,
+        count,
+        unit,
+        rolls,
+        citation: citation.ok()?,
+    })
 }
