@@ -12,7 +12,6 @@ use redress_calendar::format_instant;
 use redress_core::clock::Timestamp;
 use redress_core::money::{Currency, Money};
 
-use crate::condition::Condition;
 use crate::declared::Distance;
 use crate::facts::{FactKind, FactValue};
 use crate::model::Policy;
@@ -151,7 +150,7 @@ impl<'a> Cases<'a> {
         evidence.dedup();
         let mut numbers = BTreeSet::from([0, 1, 2, 5, 30]);
         let mut words = BTreeSet::new();
-        for condition in policies.iter().flat_map(|policy| conditions(policy)) {
+        for condition in policies.iter().flat_map(|policy| policy.conditions()) {
             let (ints, texts) = condition.constants();
             for int in ints {
                 numbers.extend([int - 1, int, int + 1]);
@@ -255,15 +254,6 @@ impl<'a> Cases<'a> {
         let step = dice.of(&step).copied().unwrap_or(0);
         Timestamp(from.0.saturating_add(far).saturating_add(step))
     }
-}
-
-/// Every condition of a policy.
-fn conditions(policy: &Policy) -> impl Iterator<Item = &Condition> {
-    let tiers = policy.tiers.iter().filter_map(|tier| tier.condition.as_ref());
-    let overrides = policy.overrides.iter().filter_map(|rule| rule.condition.as_ref());
-    let rows = policy.compensations.iter().filter_map(|row| row.condition.as_ref());
-    let halved = policy.compensations.iter().filter_map(|row| Some(&row.halved.as_ref()?.when));
-    tiers.chain(overrides).chain(rows).chain(halved)
 }
 
 impl Case {

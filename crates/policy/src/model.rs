@@ -380,6 +380,16 @@ impl Policy {
         self.calendar.as_ref().and_then(PolicyCalendar::days)
     }
 
+    /// Every condition of the policy.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let tiers = self.tiers.iter().filter_map(|tier| tier.condition.as_ref());
+        let overrides = self.overrides.iter().filter_map(|rule| rule.condition.as_ref());
+        let rows = self.compensations.iter().filter_map(|row| row.condition.as_ref());
+        let halved = self.compensations.iter().filter_map(|row| Some(&row.halved.as_ref()?.when));
+        let clocks = self.clocks.iter().filter_map(|clock| clock.condition.as_ref());
+        tiers.chain(overrides).chain(rows).chain(halved).chain(clocks)
+    }
+
     /// Whether a tier that names `kinds` covers a line of `kind`.
     pub(crate) fn tier_covers(&self, kinds: &[LineKind], kind: LineKind) -> bool {
         if kinds.is_empty() {

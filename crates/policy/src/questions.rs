@@ -1,14 +1,15 @@
 //! What a policy needs to know before it can be asked.
 
+use crate::condition::Condition;
+use crate::facts::BUYER_REFUNDS;
 use crate::model::Policy;
 use crate::vocabulary::OverrideCode;
 
 impl Policy {
     /// Whether the number of a buyer's earlier refunds can change what the policy answers.
     pub fn counts_buyer_refunds(&self) -> bool {
-        let tiers = self.tiers.iter().map(|tier| &tier.condition);
-        let overrides = self.overrides.iter().map(|rule| &rule.condition);
-        self.once_per_buyer || tiers.chain(overrides).any(Option::is_some)
+        let named = |condition: &Condition| condition.names().iter().any(|n| n == BUYER_REFUNDS);
+        self.once_per_buyer || self.conditions().any(named)
     }
 
     /// Whether a refund under this override needs a second person, whatever its amount.
@@ -22,7 +23,6 @@ mod tests {
     use redress_core::id::PolicyId;
 
     use super::*;
-    use crate::condition::Condition;
     use crate::model::{Citation, Override, Tier};
 
     fn policy() -> Policy {
@@ -38,6 +38,9 @@ mod tests {
         let condition = Some(Condition::new("buyer_refunds < 2"));
         let tier = Tier { condition: condition.clone(), ..Tier::hours("early", 48, 0) };
         assert!(Policy { tiers: vec![tier], ..policy() }.counts_buyer_refunds());
+        let other = Some(Condition::new("quantity < 2"));
+        let tier = Tier { condition: other, ..Tier::hours("early", 48, 0) };
+        assert!(!Policy { tiers: vec![tier], ..policy() }.counts_buyer_refunds());
         let rule = Override { condition, ..Override::full(OverrideCode::Death, "mourning") };
         assert!(Policy { overrides: vec![rule], ..policy() }.counts_buyer_refunds());
     }
