@@ -129,6 +129,7 @@ fn read_order(cells: &Cells<'_>, rows: &[Row]) -> Order {
         total: cells.money("total"),
         policy_version: cells.integer_or_zero("policy_version"),
         sales_channel: cells.text("sales_channel").to_owned(),
+        place_of_sale: cells.text("place_of_sale").to_owned(),
         travellers: cells.travellers(),
         discounts: cells.discounts(),
     }

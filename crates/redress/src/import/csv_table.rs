@@ -24,8 +24,8 @@ const ORDER_COLUMNS: [&str; 11] = [
     "total",
 ];
 /// Those that a file may leave out.
-const MORE_ORDER_COLUMNS: [&str; 4] =
-    ["policy_version", "sales_channel", "travellers", "discounts"];
+const MORE_ORDER_COLUMNS: [&str; 5] =
+    ["policy_version", "sales_channel", "place_of_sale", "travellers", "discounts"];
 /// The columns of the line that every file has.
 const LINE_COLUMNS: [&str; 8] = [
     "line_id",

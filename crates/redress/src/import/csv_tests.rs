@@ -101,11 +101,11 @@ fn bad_cells_are_named_with_column_line_and_shape() {
     }
 }
 
-const MORE: &str = "policy_version,sales_channel,travellers,discounts,quantity,place,section,\
+const MORE: &str = "policy_version,sales_channel,place_of_sale,travellers,discounts,quantity,place,section,\
                     carrier,trip,discount,discount_id,traveller_ids,event_end_time,\
                     payment_1_points";
 /// The cells of those columns, of the order before the line.
-const MORE_OF_ORDER: &str = "3,web,a1 Jane Doe;a2,group 10:500 20:1000; early 1:300";
+const MORE_OF_ORDER: &str = "3,web,US-CA,a1 Jane Doe;a2,group 10:500 20:1000; early 1:300";
 const MORE_OF_LINE: &str =
     "10,\"Berlin, Hbf\",\"Coach 7, top\",DB,trips/t-5,3.26,group,a1 a2,2026-12-19T19:02:00+01:00";
 
@@ -123,6 +123,7 @@ fn columns_that_a_file_may_leave_out_are_read() {
     let records = read(&detailed());
     let [Ok((_, order))] = records.as_slice() else { panic!("{records:?}") };
     assert_eq!((order.policy_version, order.sales_channel.as_str()), (3, "web"));
+    assert_eq!(order.place_of_sale, "US-CA");
     let travellers: Vec<_> = order
         .travellers
         .iter()

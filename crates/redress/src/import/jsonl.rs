@@ -63,6 +63,7 @@ fn read_order(origin: Origin, value: &Value) -> Record {
             total: read_money(&root, "total"),
             policy_version: root.integer_if_any("policy_version").unwrap_or_default(),
             sales_channel: root.text_or_empty("sales_channel"),
+            place_of_sale: root.text_or_empty("place_of_sale"),
             travellers: root.objects_if_any("travellers").iter().map(read_traveller).collect(),
             discounts: root.objects_if_any("discounts").iter().map(read_discount).collect(),
         };

@@ -40,6 +40,7 @@ fn add_details(order: &mut Value) {
     order["policy"] = json!("policies/p");
     order["policy_version"] = json!(3);
     order["sales_channel"] = json!("web");
+    order["place_of_sale"] = json!("US-CA");
     order["travellers"] = json!([{"traveller_id": "a1", "display_name": "Jane Doe"}]);
     let steps = json!([{"min_units": 10, "basis_points": 500}]);
     order["discounts"] = json!([{"discount_id": "group", "steps": steps}]);
@@ -91,6 +92,7 @@ fn what_a_line_may_leave_out_is_read() {
     add_details(&mut full);
     let (_, order) = read(format!("{full}\n").as_bytes()).remove(0).unwrap();
     assert_eq!((order.policy_version, order.sales_channel.as_str()), (3, "web"));
+    assert_eq!(order.place_of_sale, "US-CA");
     let traveller = &order.travellers[0];
     assert_eq!((traveller.traveller_id.as_str(), &*traveller.display_name), ("a1", "Jane Doe"));
     assert_eq!(order.discounts[0].discount_id, "group");

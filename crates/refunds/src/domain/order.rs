@@ -84,6 +84,10 @@ pub struct Order {
     pub policy_version: Option<i64>,
     /// Where it was sold, in the shop's words; empty when unknown.
     pub sales_channel: String,
+    /// The country that it was sold in, and the part of it where one counts, as `US-CA`; empty when
+    /// unknown.
+    #[serde(default)]
+    pub place_of_sale: String,
     /// Who travels or attends, as far as the shop knows.
     pub travellers: Vec<Traveller>,
     /// The discounts by quantity that lines were sold under.
@@ -292,6 +296,7 @@ pub(crate) mod tests {
             policy: None,
             policy_version: None,
             sales_channel: String::new(),
+            place_of_sale: String::new(),
             travellers: Vec::new(),
             discounts: Vec::new(),
             currency: "EUR".parse().unwrap(),

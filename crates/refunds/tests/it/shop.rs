@@ -109,6 +109,7 @@ fn order_on(id: &str, provider: &str) -> Order {
         policy: None,
         policy_version: None,
         sales_channel: String::new(),
+        place_of_sale: String::new(),
         travellers: Vec::new(),
         discounts: Vec::new(),
         currency: "EUR".parse().unwrap(),

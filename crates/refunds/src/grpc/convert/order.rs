@@ -111,6 +111,7 @@ pub(in crate::grpc) fn to_proto(order: &Order) -> pb::Order {
         total: Some(amount(order.currency, order.total)),
         policy_version: order.policy_version.unwrap_or_default(),
         sales_channel: order.sales_channel.clone(),
+        place_of_sale: order.place_of_sale.clone(),
         travellers: order.travellers.iter().map(traveller_to_proto).collect(),
         discounts: order.discounts.iter().map(discount_to_proto).collect(),
     }
@@ -236,6 +237,7 @@ mod tests {
         order.policy = Some("standard".to_owned().try_into().unwrap());
         order.policy_version = Some(3);
         order.sales_channel = "web".to_owned();
+        order.place_of_sale = "US-CA".to_owned();
         order.travellers = vec![Traveller { id: "a1".to_owned(), display_name: "Ada".to_owned() }];
         let steps = vec![DiscountStep { min_units: 10, basis_points: 500 }];
         order.discounts = vec![Discount { id: "group".to_owned(), steps }];
@@ -314,11 +316,13 @@ mod tests {
         reseated.lines[0].section = "Block C".to_owned();
         let mut carried = order();
         carried.lines[0].carrier = "Block C".to_owned();
+        let placed = Order { place_of_sale: "DE".to_owned(), ..order() };
         assert_eq!(digest(&order()), digest(&order()));
         assert_ne!(digest(&order()), digest(&raised));
         assert_ne!(digest(&order()), digest(&renamed));
         assert_ne!(digest(&order()), digest(&reseated));
         assert_ne!(digest(&order()), digest(&carried));
+        assert_ne!(digest(&order()), digest(&placed));
         assert_ne!(digest(&reseated), digest(&carried));
         // The store compares the policy by itself.
         let pinned = Order { policy_version: Some(3), ..order() };

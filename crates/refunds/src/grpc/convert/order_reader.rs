@@ -104,6 +104,7 @@ impl Reader {
             name => self.name(PolicyId::from_resource_name, name, "policy").map(Some),
         };
         let sales_channel = self.text(order.sales_channel, "sales_channel");
+        let place_of_sale = self.text(order.place_of_sale, "place_of_sale");
         let travellers: Vec<_> = order
             .travellers
             .into_iter()
@@ -139,6 +140,7 @@ impl Reader {
             policy: policy?,
             policy_version: (order.policy_version != 0).then_some(order.policy_version),
             sales_channel: sales_channel?,
+            place_of_sale: place_of_sale?,
             travellers: travellers.into_iter().collect::<Option<_>>()?,
             discounts: order.discounts.into_iter().map(discount).collect(),
             currency: currency?,

@@ -57,6 +57,7 @@ async fn an_order_reads_back_as_it_was_imported(fixture: Fixture) {
     full.state = OrderState::Cancelled;
     full.policy = Some("standard".to_owned().try_into().unwrap());
     full.sales_channel = "web".to_owned();
+    full.place_of_sale = "US-CA".to_owned();
     full.travellers =
         vec![Traveller { id: "a1".to_owned(), display_name: "Ada \"Ä\" O'Neil 李".to_owned() }];
     let steps = vec![DiscountStep { min_units: 10, basis_points: 500 }];
@@ -79,6 +80,7 @@ async fn an_order_reads_back_as_it_was_imported(fixture: Fixture) {
     let mut moved = newer(full);
     moved.lines[0].section = "Wing C".to_owned();
     moved.lines[0].carrier = "LH".to_owned();
+    moved.place_of_sale = "GB-SCT".to_owned();
     assert_eq!(fixture.import([moved.clone()]).await, [ImportOutcome::Updated]);
     assert_eq!(fixture.order("A1").await, moved);
 }

@@ -269,11 +269,13 @@ macro_rules! insert_orders {
     () => {
         "INSERT INTO orders (tenant, order_id, source_version, digest, customer, email,
              display_name, locale, purchase_time, state, policy, pinned_policy, policy_version,
-             sales_channel, travellers, discounts, currency, total, created, updated)
+             sales_channel, place_of_sale, travellers, discounts, currency, total, created,
+             updated)
          SELECT $1, v.*, $2, $2
          FROM UNNEST($3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::text[],
              $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[],
-             $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bigint[]) v"
+             $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
+             $20::bigint[]) v"
     };
 }
 
@@ -289,7 +291,7 @@ const UPSERT_ORDERS: &str = concat!(
              purchase_time = excluded.purchase_time, state = excluded.state,
              policy = excluded.policy, pinned_policy = excluded.pinned_policy,
              policy_version = excluded.policy_version, sales_channel = excluded.sales_channel,
-             travellers = excluded.travellers, discounts = excluded.discounts,
+             place_of_sale = excluded.place_of_sale, travellers = excluded.travellers, discounts = excluded.discounts,
              total = excluded.total, updated = excluded.updated"
 );
 
@@ -320,6 +322,7 @@ fn push_orders(
         .bind(pins().map(|pin| pin.map(|pin| pin.policy.as_str())).collect::<Vec<_>>())
         .bind(pins().map(|pin| pin.map(|pin| pin.version)).collect::<Vec<_>>())
         .bind(of().map(|order| order.sales_channel.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|order| order.place_of_sale.as_str()).collect::<Vec<_>>())
         .bind(of().map(|order| json_text(&order.travellers)).collect::<Result<Vec<_>, _>>()?)
         .bind(of().map(|order| json_text(&order.discounts)).collect::<Result<Vec<_>, _>>()?)
         .bind(of().map(|order| order.currency.code()).collect::<Vec<_>>())

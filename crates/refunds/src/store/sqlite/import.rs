@@ -198,12 +198,13 @@ async fn upsert_orders(
     sqlx::query(
         "INSERT INTO orders (tenant, order_id, source_version, digest, customer, email,
              display_name, locale, purchase_time, state, policy, pinned_policy, policy_version,
-             sales_channel, travellers, discounts, currency, total, created, updated)
+             sales_channel, place_of_sale, travellers, discounts, currency, total, created,
+             updated)
          SELECT $1, value->>'order_id', value->>'source_version', unhex(value->>'digest'),
              value->>'customer', value->>'email', value->>'display_name', value->>'locale',
              value->>'purchase_time', value->>'state', value->>'policy',
              value->>'pinned_policy', value->>'policy_version', value->>'sales_channel',
-             value->>'travellers', value->>'discounts', value->>'currency', value->>'total',
+             value->>'place_of_sale', value->>'travellers', value->>'discounts', value->>'currency', value->>'total',
              $3, $3
          FROM jsonb_each($2) WHERE true
          ON CONFLICT (tenant, order_id) DO UPDATE SET
@@ -213,7 +214,7 @@ async fn upsert_orders(
              purchase_time = excluded.purchase_time, state = excluded.state,
              policy = excluded.policy, pinned_policy = excluded.pinned_policy,
              policy_version = excluded.policy_version, sales_channel = excluded.sales_channel,
-             travellers = excluded.travellers, discounts = excluded.discounts,
+             place_of_sale = excluded.place_of_sale, travellers = excluded.travellers, discounts = excluded.discounts,
              total = excluded.total, updated = excluded.updated",
     )
     .bind(tenant.as_str())
@@ -314,6 +315,7 @@ fn order_json(write: &OrderWrite<'_>) -> serde_json::Value {
         "pinned_policy": write.pin.as_ref().map(|pin| &pin.policy),
         "policy_version": write.pin.as_ref().map(|pin| pin.version),
         "sales_channel": order.sales_channel,
+        "place_of_sale": order.place_of_sale,
         "travellers": json!(order.travellers).to_string(),
         "discounts": json!(order.discounts).to_string(),
         "currency": order.currency,

@@ -26,8 +26,8 @@ pub(super) async fn load(
     let ids = ids_json(ids)?;
     let orders: Vec<OrderRow> = sqlx::query_as(
         "SELECT order_id, source_version, customer, email, display_name, locale, purchase_time,
-                state, policy, pinned_policy, policy_version, sales_channel, travellers, discounts,
-                currency, total
+                state, policy, pinned_policy, policy_version, sales_channel, place_of_sale,
+                travellers, discounts, currency, total
          FROM orders
          WHERE tenant = $1 AND order_id IN (SELECT value FROM jsonb_each($2))
          ORDER BY order_id",

@@ -232,6 +232,7 @@ async fn another_tenants_order_of_the_same_name_is_another_order(api: Api) {
 fn journey(id: &str) -> pb::Order {
     let mut order = order(id);
     order.sales_channel = "web".to_owned();
+    order.place_of_sale = "US-CA".to_owned();
     order.travellers = ["a1", "a2"]
         .map(|id| pb::Traveller {
             traveller_id: id.to_owned(),
