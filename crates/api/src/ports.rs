@@ -8,6 +8,8 @@ use redress_core::event::EventBatch;
 use redress_core::id::TenantId;
 use redress_core::tenant::Tenant;
 
+use crate::problem::FieldViolation;
+
 /// Where a service keeps its copy of the tenants' settings.
 #[async_trait]
 pub trait TenantDirectory: Send + Sync {
@@ -23,6 +25,14 @@ pub trait TenantDirectory: Send + Sync {
     async fn recent(&self, id: &TenantId) -> Result<Option<Tenant>, PortError> {
         self.get(id).await
     }
+}
+
+/// What one service asks of a tenant's settings beyond what every service asks.
+#[async_trait]
+pub trait TenantRules: Send + Sync {
+    /// What stands in the way of storing `tenant`, by the fields of its contract, such as
+    /// `policies[0].law`; empty when nothing does.
+    async fn broken_by(&self, tenant: &Tenant) -> Result<Vec<FieldViolation>, PortError>;
 }
 
 /// Takes events out of a service: gRPC today; a message broker can join without touching a

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use redress_core::caller::Caller;
 use redress_core::id::{PolicyId, TenantId};
-use redress_core::tenant::{ApprovalLimit, Tenant};
+use redress_core::tenant::{ApprovalLimit, PolicyChoice, Tenant};
+use redress_policy::LineKind;
 use redress_proto::common::v1 as pb;
 use redress_proto::common::v1::tenant_service_server::TenantService;
 use tonic::{Request, Response, Status};
 
 use crate::error::ApiError;
-use crate::ports::TenantDirectory;
+use crate::ports::{TenantDirectory, TenantRules};
 use crate::problem::FieldViolation;
 use crate::validate::{Valid, validated};
 use crate::{access, money};
@@ -30,7 +31,40 @@ pub fn to_proto(tenant: &Tenant) -> pb::Tenant {
         default_policy: format!("{}/{}", PolicyId::COLLECTION, tenant.default_policy),
         version: tenant.version,
         approval_limits: tenant.approval_limits.iter().map(limit_to_proto).collect(),
+        policies: tenant.policies.iter().map(choice_to_proto).collect(),
     }
+}
+
+fn choice_to_proto(choice: &PolicyChoice) -> pb::PolicyChoice {
+    pb::PolicyChoice {
+        kinds: choice.kinds.clone(),
+        places_of_sale: choice.places_of_sale.clone(),
+        policy: format!("{}/{}", PolicyId::COLLECTION, choice.policy),
+        law: choice.law.clone().unwrap_or_default(),
+    }
+}
+
+fn choice_from_proto(at: usize, choice: pb::PolicyChoice) -> Result<PolicyChoice, FieldViolation> {
+    let path = format!("policies[{at}]");
+    for (at, word) in choice.kinds.iter().enumerate() {
+        if LineKind::parse(word).is_none_or(LineKind::is_fee_or_tax) {
+            let kinds = LineKind::ALL.iter().filter(|kind| !kind.is_fee_or_tax());
+            let words: Vec<&str> = kinds.map(|kind| kind.as_str()).collect();
+            let text = format!(
+                "must be one of {}; fees and taxes go with the other lines of their order",
+                words.join(", ")
+            );
+            return Err(FieldViolation::new(format!("kinds[{at}]"), text).under(&path));
+        }
+    }
+    let policy = PolicyId::from_resource_name(&choice.policy)
+        .map_err(|error| FieldViolation::new("policy", error.to_string()).under(&path))?;
+    Ok(PolicyChoice {
+        kinds: choice.kinds,
+        places_of_sale: choice.places_of_sale,
+        policy: policy.into(),
+        law: Some(choice.law).filter(|law| !law.is_empty()),
+    })
 }
 
 fn limit_to_proto(limit: &ApprovalLimit) -> pb::ApprovalLimit {
@@ -64,6 +98,10 @@ pub fn from_proto(tenant: pb::Tenant, path: &str) -> Result<Tenant, FieldViolati
     let approval_limits = limits
         .map(|(at, limit)| limit_from_proto(at, limit).map_err(|violation| violation.under(path)))
         .collect::<Result<_, _>>()?;
+    let policies = tenant.policies.into_iter().enumerate();
+    let policies = policies
+        .map(|(at, choice)| choice_from_proto(at, choice).map_err(|bad| bad.under(path)))
+        .collect::<Result<_, _>>()?;
     Ok(Tenant {
         id,
         display_name: tenant.display_name,
@@ -72,6 +110,7 @@ pub fn from_proto(tenant: pb::Tenant, path: &str) -> Result<Tenant, FieldViolati
         sender_email: tenant.sender_email,
         support_url: tenant.support_url,
         default_policy: policy.into(),
+        policies,
         approval_limits,
         version: 0,
     })
@@ -81,12 +120,19 @@ pub fn from_proto(tenant: pb::Tenant, path: &str) -> Result<Tenant, FieldViolati
 #[derive(Clone)]
 pub struct TenantGrpc {
     directory: Arc<dyn TenantDirectory>,
+    rules: Option<Arc<dyn TenantRules>>,
 }
 
 impl TenantGrpc {
     /// Serves `directory`.
     pub const fn new(directory: Arc<dyn TenantDirectory>) -> Self {
-        Self { directory }
+        Self { directory, rules: None }
+    }
+
+    /// Stores only settings that keep `rules`, too.
+    #[must_use]
+    pub fn under(self, rules: Arc<dyn TenantRules>) -> Self {
+        Self { rules: Some(rules), ..self }
     }
 }
 
@@ -105,6 +151,13 @@ impl TenantService for TenantGrpc {
         require_own(&caller, &tenant.name)?;
         let tenant = from_proto(tenant, "tenant")
             .map_err(|violation| ApiError::invalid_fields(vec![violation]))?;
+        if let Some(rules) = &self.rules {
+            let broken = rules.broken_by(&tenant).await.map_err(ApiError::from)?;
+            if !broken.is_empty() {
+                let broken = broken.into_iter().map(|violation| violation.under("tenant"));
+                return Err(ApiError::invalid_fields(broken.collect()).into());
+            }
+        }
         let stored = self.directory.apply(tenant).await.map_err(ApiError::from)?;
         Ok(Response::new(to_proto(&stored)))
     }
@@ -167,6 +220,12 @@ mod tests {
                 role: pb::Role::Agent.into(),
                 limit: Some(pb::Money { currency_code: "EUR".to_owned(), minor_units: 5000 }),
             }],
+            policies: vec![pb::PolicyChoice {
+                kinds: vec!["TICKET".to_owned(), "SEAT".to_owned()],
+                places_of_sale: vec!["RU".to_owned(), "US-CA".to_owned()],
+                policy: "policies/strict".to_owned(),
+                law: "ru-culture-52.1".to_owned(),
+            }],
         }
     }
 
@@ -224,5 +283,51 @@ mod tests {
         let status = apply(&grpc, bad).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(status.message().contains("tenant.sender_email"), "{}", status.message());
+    }
+    #[tokio::test]
+    async fn bad_choices_of_a_policy_are_named_by_their_place() {
+        let grpc = TenantGrpc::new(Arc::new(Memory::default()));
+        let cases: [(fn(&mut pb::PolicyChoice), &str); 7] = [
+            (|choice| choice.kinds[1] = "STANDING".to_owned(), "kinds[1]: must be one of TICKET, "),
+            (|choice| choice.kinds[0] = "FEE".to_owned(), "kinds[0]: must be one of TICKET, SEAT"),
+            (|choice| choice.kinds[0] = "SEAT".to_owned(), "kinds: "),
+            (|choice| choice.places_of_sale[1] = "us".to_owned(), "places_of_sale[1]: "),
+            (|choice| choice.places_of_sale[1] = "US-CALI".to_owned(), "places_of_sale[1]: "),
+            (|choice| choice.policy = "strict".to_owned(), "policy: "),
+            (|choice| choice.law = "laws/x".to_owned(), "law: "),
+        ];
+        for (change, expected) in cases {
+            let mut bad = tenant("tenants/arena");
+            change(&mut bad.policies[0]);
+            let status = apply(&grpc, bad).await.unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument, "{expected}");
+            let expected = format!("tenant.policies[0].{expected}");
+            assert!(status.message().starts_with(&expected), "{expected}: {}", status.message());
+        }
+    }
+
+    /// Holds every choice to no law at all.
+    struct Lawless;
+
+    #[async_trait]
+    impl TenantRules for Lawless {
+        async fn broken_by(&self, tenant: &Tenant) -> Result<Vec<FieldViolation>, PortError> {
+            let held = tenant.policies.iter().enumerate().filter(|(_, c)| c.law.is_some());
+            Ok(held
+                .map(|(at, _)| FieldViolation::new(format!("policies[{at}].law"), "is a law"))
+                .collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_breaks_the_rules_of_a_service_is_not_stored() {
+        let grpc = TenantGrpc::new(Arc::new(Memory::default())).under(Arc::new(Lawless));
+        let refused = apply(&grpc, tenant("tenants/arena")).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert_eq!(refused.message(), "tenant.policies[0].law: is a law");
+        assert_eq!(get(&grpc, "tenants/arena").await.unwrap_err().code(), Code::NotFound);
+        let mut lawless = tenant("tenants/arena");
+        lawless.policies[0].law.clear();
+        assert_eq!(apply(&grpc, lawless).await.unwrap().version, 1);
     }
 }

@@ -50,13 +50,15 @@ struct TenantRow {
     support_url: String,
     default_policy: String,
     approval_limits: String,
+    policies: String,
 }
 
 const CURRENT: &str = "SELECT version, display_name, locales, time_zone, sender_email, \
-     support_url, default_policy, approval_limits FROM tenants WHERE tenant = $1 ORDER BY version DESC LIMIT 1";
+     support_url, default_policy, approval_limits, policies FROM tenants WHERE tenant = $1 \
+     ORDER BY version DESC LIMIT 1";
 const INSERT: &str = "INSERT INTO tenants (tenant, version, display_name, locales, time_zone, \
-     sender_email, support_url, default_policy, approval_limits, applied_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+     sender_email, support_url, default_policy, approval_limits, policies, applied_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 impl Tenants {
     /// The directory in `database`; `clock` dates the versions.
@@ -92,7 +94,7 @@ impl Tenants {
             }
         };
         let Some(row) = row else { return Ok(None) };
-        let corrupt = |_| StoreError::corrupt("tenants", "approval_limits", id.as_str());
+        let corrupt = |column| move |_| StoreError::corrupt("tenants", column, id.as_str());
         Ok(Some(Tenant {
             id: id.clone(),
             display_name: row.display_name,
@@ -101,7 +103,9 @@ impl Tenants {
             sender_email: row.sender_email,
             support_url: row.support_url,
             default_policy: row.default_policy,
-            approval_limits: serde_json::from_str(&row.approval_limits).map_err(corrupt)?,
+            approval_limits: serde_json::from_str(&row.approval_limits)
+                .map_err(corrupt("approval_limits"))?,
+            policies: serde_json::from_str(&row.policies).map_err(corrupt("policies"))?,
             version: row.version,
         }))
     }
@@ -109,8 +113,8 @@ impl Tenants {
     async fn insert(&self, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
         // A language tag has no blanks, so they can stand between them.
         let locales = tenant.locales.join(" ");
-        let limits = serde_json::to_string(&tenant.approval_limits)
-            .map_err(|cause| StoreError::Internal(Box::new(cause)))?;
+        let limits = json_text(&tenant.approval_limits)?;
+        let policies = json_text(&tenant.policies)?;
         match &self.database {
             Database::Sqlite(database) => {
                 sqlx::query(INSERT)
@@ -123,6 +127,7 @@ impl Tenants {
                     .bind(&tenant.support_url)
                     .bind(&tenant.default_policy)
                     .bind(&limits)
+                    .bind(&policies)
                     .bind(now.0)
                     .execute(&database.write)
                     .await?;
@@ -138,6 +143,7 @@ impl Tenants {
                     .bind(&tenant.support_url)
                     .bind(&tenant.default_policy)
                     .bind(&limits)
+                    .bind(&policies)
                     .bind(now.0)
                     .execute(&database.pool)
                     .await?;
@@ -145,6 +151,11 @@ impl Tenants {
         }
         Ok(())
     }
+}
+
+/// A list as its column holds it.
+fn json_text<T: serde::Serialize>(values: &[T]) -> Result<String, StoreError> {
+    serde_json::to_string(values).map_err(|cause| StoreError::Internal(Box::new(cause)))
 }
 
 #[async_trait]

@@ -20,6 +20,7 @@ async fn a_tenant_is_applied_and_only_seen_by_itself(api: Api) {
         support_url: "https://arena.example/help".to_owned(),
         default_policy: "policies/standard".to_owned(),
         approval_limits: Vec::new(),
+        policies: Vec::new(),
         version: 0,
     };
     let request = ApplyTenantRequest { tenant: Some(tenant.clone()) };

@@ -18,6 +18,7 @@ fn tenant() -> Tenant {
         support_url: "https://arena.example/help".to_owned(),
         default_policy: "standard".to_owned(),
         approval_limits: Vec::new(),
+        policies: Vec::new(),
         version: 1,
     }
 }

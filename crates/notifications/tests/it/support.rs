@@ -102,6 +102,7 @@ impl World {
             support_url: format!("https://{id}.example/help"),
             default_policy: "policies/standard".to_owned(),
             approval_limits: Vec::new(),
+            policies: Vec::new(),
             version: 0,
         };
         let request = ask(&tenant_id(id), ApplyTenantRequest { tenant: Some(tenant) });

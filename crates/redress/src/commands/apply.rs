@@ -55,7 +55,10 @@ pub(crate) async fn apply_tenant(
     tenant: &Tenant,
 ) -> Result<Vec<(ServiceName, i64)>> {
     let mut versions = Vec::new();
-    for service in ServiceName::ALL {
+    let mut services = ServiceName::ALL;
+    // Refunds asks the most of settings: what it refuses is then stored nowhere.
+    services.sort_by_key(|service| *service != ServiceName::Refunds);
+    for service in services {
         let request =
             common::ApplyTenantRequest { tenant: Some(redress_api::tenants::to_proto(tenant)) };
         let mut client = TenantServiceClient::new(connections.unary(service)?);
@@ -122,6 +125,8 @@ pub(crate) async fn apply_policy(
 mod tests {
     use super::*;
 
+    const FILE: &str = include_str!("../../data/demo/tenant.toml");
+
     #[test]
     fn choices_are_written_behind_the_file() {
         let pack = redress_policy::Pack::find("cn-rail-12306").unwrap().source.to_owned();
@@ -132,5 +137,40 @@ mod tests {
         assert_eq!(chosen(pack.clone(), &[]).unwrap(), pack);
         assert!(chosen(pack, &["hours".to_owned()]).is_err());
         assert!(chosen(source, &choices).is_err(), "choices are made once");
+    }
+
+    #[test]
+    fn a_tenants_file_may_choose_policies() {
+        let plain: Tenant = toml::from_str(FILE).unwrap();
+        assert_eq!(plain.policies, []);
+        let choices = "
+            [[policies]]
+            kinds = [\"TICKET\", \"SEAT\"]
+            places_of_sale = [\"RU\", \"US-CA\"]
+            policy = \"theatre\"
+            law = \"ru-culture-52.1\"
+            [[policies]]
+            policy = \"rail\"
+            kinds = [\"RAIL_LEG\"]
+        ";
+        let tenant: Tenant = toml::from_str(&format!("{FILE}{choices}")).unwrap();
+        let sent = redress_api::tenants::to_proto(&tenant);
+        let choice = |kinds: &[&str], places: &[&str], policy: &str, law: &str| {
+            let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+            common::PolicyChoice {
+                kinds: owned(kinds),
+                places_of_sale: owned(places),
+                policy: format!("policies/{policy}"),
+                law: law.to_owned(),
+            }
+        };
+        let expected = [
+            choice(&["TICKET", "SEAT"], &["RU", "US-CA"], "theatre", "ru-culture-52.1"),
+            choice(&["RAIL_LEG"], &[], "rail", ""),
+        ];
+        assert_eq!(sent.policies, expected);
+        assert_eq!(redress_api::tenants::from_proto(sent, "tenant").unwrap(), tenant);
+        let misspelt = format!("{FILE}[[policies]]\npolicy = \"rail\"\nkind = [\"RAIL_LEG\"]\n");
+        toml::from_str::<Tenant>(&misspelt).unwrap_err();
     }
 }

@@ -110,6 +110,7 @@ impl TenantDirectory for Directory {
             support_url: "https://arena.example/help".to_owned(),
             default_policy: "flex".to_owned(),
             approval_limits: Vec::new(),
+            policies: Vec::new(),
             version: 1,
         }))
     }

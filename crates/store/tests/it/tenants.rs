@@ -2,16 +2,17 @@
 
 use redress_api::ports::TenantDirectory;
 use redress_core::id::TenantId;
-use redress_core::tenant::Tenant;
+use redress_core::tenant::{PolicyChoice, Tenant};
 use redress_store::{Database, Tenants};
 
-use crate::support::{open, texts};
+use crate::support::{execute, open, texts};
 
 redress_testkit::conformance! {
     open = open;
     a_change_makes_a_new_version_and_no_change_makes_none,
     racing_changes_all_get_a_version,
     recent_settings_are_those_that_were_applied_here_last,
+    settings_that_were_stored_before_there_were_choices_are_read,
 }
 
 fn settings() -> Tenant {
@@ -24,6 +25,12 @@ fn settings() -> Tenant {
         support_url: "https://arena.example/help".to_owned(),
         default_policy: "standard".to_owned(),
         approval_limits: Vec::new(),
+        policies: vec![PolicyChoice {
+            kinds: vec!["TICKET".to_owned(), "SEAT".to_owned()],
+            places_of_sale: vec!["RU".to_owned(), "US-CA".to_owned()],
+            policy: "theatre".to_owned(),
+            law: Some("ru-culture-52.1".to_owned()),
+        }],
         version: 0,
     }
 }
@@ -52,6 +59,33 @@ async fn recent_settings_are_those_that_were_applied_here_last(database: Databas
             assert_eq!(tenants.recent(&applied.id).await.unwrap().as_ref(), Some(&applied));
         }
     }
+}
+
+async fn settings_that_were_stored_before_there_were_choices_are_read(database: Database) {
+    // As the release before writes them.
+    let before = "INSERT INTO tenants (tenant, version, display_name, locales, time_zone, \
+         sender_email, support_url, default_policy, approval_limits, applied_at) \
+         VALUES ('arena', 1, 'Arena Süd', 'de-DE en', 'Europe/Berlin', 'tickets@arena.example', \
+         'https://arena.example/help', 'standard', '[]', 0)";
+    execute(&database, before).await;
+    let tenants = Tenants::new(database.clone(), redress_testkit::clock::manual());
+    let stored = tenants.get(&settings().id).await.unwrap();
+    assert_eq!(stored, Some(Tenant { version: 1, policies: Vec::new(), ..settings() }));
+    assert_eq!(tenants.apply(settings()).await.unwrap().version, 2);
+    // A choice of which only the policy is told.
+    let later = "INSERT INTO tenants (tenant, version, display_name, locales, time_zone, \
+         sender_email, support_url, default_policy, approval_limits, applied_at, policies) \
+         VALUES ('arena', 3, 'Arena', 'de', 'Europe/Berlin', 'tickets@arena.example', \
+         'https://arena.example/help', 'standard', '[]', 0, '[{\"policy\":\"flex\"}]')";
+    execute(&database, later).await;
+    let stored = tenants.get(&settings().id).await.unwrap().unwrap();
+    let bare = PolicyChoice {
+        kinds: Vec::new(),
+        places_of_sale: Vec::new(),
+        policy: "flex".to_owned(),
+        law: None,
+    };
+    assert_eq!(stored.policies, [bare]);
 }
 
 async fn racing_changes_all_get_a_version(database: Database) {

@@ -363,6 +363,7 @@ pub(crate) fn settings_of(tenant: &str) -> Tenant {
         support_url: "https://arena.example/help".to_owned(),
         default_policy: "policies/standard".to_owned(),
         approval_limits: Vec::new(),
+        policies: Vec::new(),
         version: 0,
     }
 }
