@@ -21,7 +21,7 @@ use redress_store::pump::EventPump;
 use redress_store::relay::RelaySettings;
 use redress_store::{Database, Tenants};
 
-use crate::app::{Batches, Connections, Refunds};
+use crate::app::{Batches, Connections, PromisedLaws, Refunds};
 use crate::config::{ConfigProblems, RefundsConfig, RefundsSettings};
 use crate::grpc::{DisruptionGrpc, LedgerGrpc, OrderGrpc, PolicyGrpc, RefundGrpc};
 use crate::provider::SharedProvider;
@@ -150,7 +150,9 @@ fn serve(app: Refunds) -> Service {
     let policies = PolicyServiceServer::new(PolicyGrpc::new(app.clone()));
     let disruptions = DisruptionServiceServer::new(DisruptionGrpc::new(app.clone()));
     let ledger = LedgerServiceServer::new(LedgerGrpc::new(app.clone()));
-    let tenants = TenantServiceServer::new(TenantGrpc::new(Arc::clone(&app.tenants)));
+    let tenants = TenantGrpc::new(Arc::clone(&app.tenants))
+        .under(Arc::new(PromisedLaws::new(Arc::clone(&app.store))));
+    let tenants = TenantServiceServer::new(tenants);
     let refunds = RefundServiceServer::new(RefundGrpc::new(app));
     Service::new(store::SCHEMA.service)
         .serve(orders.max_encoding_message_size(MAX_SEND_BYTES))

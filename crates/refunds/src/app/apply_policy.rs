@@ -1,6 +1,7 @@
 //! Stores the next version of a policy.
 //!
-//! Invariant: a stored version never changes, and its rules never contradict each other.
+//! Invariant: a stored version never changes, its rules never contradict each other, and it promises
+//! the laws that the tenant's settings hold the policy to.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use redress_policy::Policy;
 
 use super::{RefundError, Refunds};
 use crate::domain::audit::{AuditAction, AuditEntry};
+use crate::domain::policy_choice::broken_promises;
 use crate::store::AppliedPolicy;
 
 /// What the caller asks for.
@@ -34,6 +36,13 @@ pub async fn apply_policy(
     let problems = ask.policy.policy.problems();
     if !problems.is_empty() {
         return Err(RefundError::BadPolicy(problems));
+    }
+    let settings = app.tenants.get(tenant).await?;
+    let broken = settings.iter().flat_map(|settings| broken_promises(settings, &ask.policy.policy));
+    let laws: Vec<String> = broken.map(str::to_owned).collect();
+    if !laws.is_empty() {
+        let policy = ask.policy.policy.id;
+        return Err(RefundError::LawNotPromised { policy, laws });
     }
     let (now, id) = (app.clock.now(), AuditRecordId::fresh(&*app.ids));
     let ApplyPolicy { policy, actor, roles } = ask;

@@ -28,6 +28,17 @@ pub enum RefundError {
     /// The rules of a policy contradict each other, or cannot be read.
     #[error("the policy is wrong in {} places", .0.len())]
     BadPolicy(Vec<PolicyProblem>),
+    /// The tenant's settings hold the policy to laws that this version does not promise.
+    #[error(
+        "the tenant's settings hold {} to {}: list that in at_least, or change the settings first",
+        policy.resource_name(), laws.join(", ")
+    )]
+    LawNotPromised {
+        /// The policy.
+        policy: PolicyId,
+        /// Ids of the laws that are missing; never empty.
+        laws: Vec<String>,
+    },
     /// The tenant's settings were never applied, and the order names no policy of its own.
     #[error(
         "{} names no default policy yet: apply the tenant's settings first",
@@ -37,7 +48,7 @@ pub enum RefundError {
     /// The policy was not in force when the order was bought.
     #[error("no version of {} was in force when the order was bought", policy.resource_name())]
     NoPolicyInForce {
-        /// The order's policy, or the tenant's default.
+        /// The order's policy, or the one that the tenant's settings choose for it.
         policy: PolicyId,
         /// When the order was bought.
         purchased: Timestamp,

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use redress_core::id::{PolicyId, TenantId};
+use redress_core::id::TenantId;
 
 use super::{RefundError, Refunds};
 use crate::domain::order::Violation;
@@ -60,10 +60,11 @@ pub async fn import_orders(
     let (good, mut report) = sort_out(chunk);
     let (places, orders): (Vec<usize>, Vec<ImportedOrder>) = good.into_iter().unzip();
     if !orders.is_empty() {
-        let default = default_policy(app, tenant).await?;
+        // They choose the policy of orders that name none.
+        let settings = app.tenants.get(tenant).await?;
         let outcomes = app
             .store
-            .import_orders(tenant, &orders, default.as_ref(), &*app.ids, app.clock.now())
+            .import_orders(tenant, &orders, settings.as_ref(), &*app.ids, app.clock.now())
             .await?;
         for ((index, imported), outcome) in places.into_iter().zip(&orders).zip(outcomes) {
             report.count(index, imported, outcome);
@@ -71,12 +72,6 @@ pub async fn import_orders(
     }
     report.rejections.sort_by_key(|rejection| rejection.index);
     Ok(report)
-}
-
-/// The policy of orders that name none; `None` while the tenant has no settings.
-async fn default_policy(app: &Refunds, tenant: &TenantId) -> Result<Option<PolicyId>, RefundError> {
-    let settings = app.tenants.get(tenant).await?;
-    Ok(settings.and_then(|settings| PolicyId::new(settings.default_policy).ok()))
 }
 
 /// Splits a chunk into what can be stored, with its place, and what is rejected.

@@ -34,6 +34,7 @@ mod list_refunds;
 mod orders_in_scope;
 mod pace;
 mod preview_disruption;
+mod promised_laws;
 mod quote_refund;
 mod reconcile_disruption;
 mod record_external_refund;
@@ -73,6 +74,7 @@ pub use preview_disruption::{
     DisruptionPreview, PreviewLane, PreviewOutcome, PreviewTotal, Previewed, Proposal,
     preview_disruption,
 };
+pub use promised_laws::PromisedLaws;
 pub use quote_refund::{QuoteRefund, quote_refund};
 pub use reconcile_disruption::{ReconciledDisruption, reconcile_disruption};
 pub use record_external_refund::record_external_refund;

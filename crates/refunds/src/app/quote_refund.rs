@@ -11,6 +11,7 @@ use redress_policy::{Language, Policy};
 use super::request::once;
 use super::{Outcome, RefundError, Refunds, Request, get_order};
 use crate::domain::order::Order;
+use crate::domain::policy_choice::choose;
 use crate::domain::quote::{Quote, QuoteTerms, Withdrawal, quote_withdrawal};
 
 /// What the caller asks for.
@@ -67,8 +68,8 @@ pub(super) async fn price_withdrawal(
         .map_err(|cause| RefundError::NotQuotable { order: order.id.clone(), cause })
 }
 
-/// The version that the order is pinned to; without one, the version of its policy, or of the
-/// tenant's default, that was in force at purchase.
+/// The version that the order is pinned to; without one, the version of its policy, or of the one
+/// that the tenant's settings choose for it, that was in force at purchase.
 async fn policy_of(app: &Refunds, tenant: &TenantId, order: &Order) -> Result<Policy, RefundError> {
     let purchased = order.purchase_time;
     if let (Some(id), Some(version)) = (&order.policy, order.policy_version) {
@@ -77,16 +78,20 @@ async fn policy_of(app: &Refunds, tenant: &TenantId, order: &Order) -> Result<Po
     }
     let id = match &order.policy {
         Some(id) => id.clone(),
-        None => default_policy(app, tenant).await?,
+        None => chosen_policy(app, tenant, order).await?,
     };
     let found = app.store.policy_in_force(tenant, &id, purchased).await?;
     found.ok_or(RefundError::NoPolicyInForce { policy: id, purchased })
 }
 
-async fn default_policy(app: &Refunds, tenant: &TenantId) -> Result<PolicyId, RefundError> {
+async fn chosen_policy(
+    app: &Refunds,
+    tenant: &TenantId,
+    order: &Order,
+) -> Result<PolicyId, RefundError> {
     let settings = app.tenants.get(tenant).await?;
-    let named = settings.and_then(|settings| PolicyId::new(settings.default_policy).ok());
-    named.ok_or_else(|| RefundError::TenantNotApplied(tenant.clone()))
+    let chosen = settings.and_then(|settings| PolicyId::new(choose(&settings, order)).ok());
+    chosen.ok_or_else(|| RefundError::TenantNotApplied(tenant.clone()))
 }
 
 /// How often the buyer has used up what policies give once, by the events of the order.

@@ -12,6 +12,7 @@ pub mod fact;
 pub mod lane;
 pub mod ledger;
 pub mod order;
+pub mod policy_choice;
 pub mod price;
 pub mod quote;
 pub mod refund;

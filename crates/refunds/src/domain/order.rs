@@ -76,8 +76,8 @@ pub struct Order {
     pub purchase_time: Timestamp,
     /// Where it stands at the shop.
     pub state: OrderState,
-    /// The policy it was sold under; `None` means the tenant's default. Set together with
-    /// `policy_version` once that is pinned.
+    /// The policy it was sold under; `None` means the one that the tenant's settings choose for it.
+    /// Set together with `policy_version` once that is pinned.
     pub policy: Option<PolicyId>,
     /// In an import the version that the shop states, `None` for the one in force at purchase.
     /// As stored the pinned version; `None` when none could be pinned yet.

@@ -44,6 +44,17 @@ fn problem(error: RefundError) -> ApiError {
                 violations: problems.into_iter().map(bad).collect(),
             }
         }
+        RefundError::LawNotPromised { policy, laws } => {
+            let missing = |law: &String| {
+                FieldViolation::new("policy.source", format!("must list {law:?} in at_least"))
+            };
+            ApiError::FailedPrecondition {
+                reason: "LAW_NOT_PROMISED",
+                message,
+                metadata: vec![("policy", policy.resource_name()), ("laws", laws.join(","))],
+                violations: laws.iter().map(missing).collect(),
+            }
+        }
         RefundError::TenantNotApplied(tenant) => {
             failed("TENANT_NOT_APPLIED", vec![("tenant", tenant.resource_name())])
         }

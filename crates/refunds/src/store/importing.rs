@@ -6,10 +6,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use redress_core::id::PolicyId;
+use redress_core::tenant::Tenant;
 
 use super::rows::{ElsewhereRow, KnownOrderRow, PolicyVersionRow};
 use super::{ImportOutcome, ImportedOrder};
 use crate::domain::order::{Elsewhere, Order};
+use crate::domain::policy_choice::choose;
 
 /// What is stored of the orders of a chunk before it is imported.
 #[derive(Debug, Default)]
@@ -83,19 +85,32 @@ impl Stored {
 pub(super) fn policies_of<'a>(
     orders: &'a [ImportedOrder],
     known: &'a [KnownOrderRow],
-    default_policy: Option<&'a PolicyId>,
+    settings: Option<&'a Tenant>,
 ) -> Vec<&'a str> {
-    let named = orders.iter().filter_map(|imported| imported.order.policy.as_ref());
-    let named = named.chain(default_policy).map(PolicyId::as_str);
+    let named_or_chosen = |imported: &'a ImportedOrder| {
+        let order = &imported.order;
+        named(order).or_else(|| settings.map(|settings| choose(settings, order)))
+    };
     let pinned = known.iter().filter_map(|row| row.pinned_policy.as_deref());
-    named.chain(pinned).collect::<BTreeSet<_>>().into_iter().collect()
+    orders
+        .iter()
+        .filter_map(named_or_chosen)
+        .chain(pinned)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+}
+
+/// The policy that the shop states.
+fn named(order: &Order) -> Option<&str> {
+    order.policy.as_ref().map(PolicyId::as_str)
 }
 
 /// One outcome for each order, and what there is to write.
 pub(super) fn decide<'a>(
     orders: &'a [ImportedOrder],
     stored: &Stored,
-    default_policy: Option<&PolicyId>,
+    settings: Option<&Tenant>,
 ) -> (Vec<ImportOutcome>, Vec<OrderWrite<'a>>) {
     let mut outcomes = Vec::with_capacity(orders.len());
     let mut writes = Vec::with_capacity(orders.len());
@@ -103,7 +118,7 @@ pub(super) fn decide<'a>(
         let known = stored.orders.get(imported.order.id.as_str());
         let mut outcome = known.map_or(ImportOutcome::Created, |known| judge(imported, known));
         if matches!(outcome, ImportOutcome::Created | ImportOutcome::Updated) {
-            match pin(&imported.order, known, stored, default_policy) {
+            match pin(&imported.order, known, stored, settings) {
                 Err(UnknownVersion) => outcome = ImportOutcome::UnknownPolicyVersion,
                 Ok(pin) => writes.push(OrderWrite {
                     order: &imported.order,
@@ -139,7 +154,7 @@ fn judge(imported: &ImportedOrder, known: &KnownOrderRow) -> ImportOutcome {
 
 /// Whether the shop states the policy as before, or as an order shows it once it is pinned.
 fn same_policy(order: &Order, known: &KnownOrderRow) -> bool {
-    let stated = order.policy.as_ref().map(PolicyId::as_str);
+    let stated = named(order);
     let as_before = stated == known.policy.as_deref();
     let as_shown = stated.is_some() && stated == known.pinned_policy.as_deref();
     (as_before || as_shown)
@@ -155,13 +170,12 @@ fn pin(
     order: &Order,
     known: Option<&KnownOrderRow>,
     stored: &Stored,
-    default_policy: Option<&PolicyId>,
+    settings: Option<&Tenant>,
 ) -> Result<Option<Pin>, UnknownVersion> {
     let pinned = known.and_then(KnownOrderRow::pin);
-    let named = order.policy.as_ref().map(PolicyId::as_str);
-    let policy = named
+    let policy = named(order)
         .or(pinned.as_ref().map(|pin| pin.policy.as_str()))
-        .or(default_policy.map(PolicyId::as_str));
+        .or_else(|| settings.map(|settings| choose(settings, order)));
     let Some(stated) = order.policy_version else {
         if pinned.is_some() {
             return Ok(pinned);

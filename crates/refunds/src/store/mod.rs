@@ -28,6 +28,7 @@ use redress_core::clock::Timestamp;
 use redress_core::id::{
     CustomerId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
 };
+use redress_core::tenant::Tenant;
 use redress_policy::Policy;
 use redress_store::idempotency::IdempotencyRecord;
 use redress_store::{Database, Schema, StoreError};
@@ -82,13 +83,13 @@ pub trait RefundStore:
     /// Stores what is new or newer among `orders`, all in one transaction; one outcome each, in
     /// order. Counters of payments and lines that exist are kept. An order is pinned to the policy
     /// version that it was sold under as soon as that is known: of the policy it names, else of
-    /// `default_policy`. A payment that becomes overdrawn and a line that becomes smaller than what
+    /// the one that `settings` choose for it. A payment that becomes overdrawn and a line that becomes smaller than what
     /// refunds have taken up are announced, with event ids of `ids`.
     async fn import_orders(
         &self,
         tenant: &TenantId,
         orders: &[ImportedOrder],
-        default_policy: Option<&PolicyId>,
+        settings: Option<&Tenant>,
         ids: &dyn IdSource,
         now: Timestamp,
     ) -> Result<Vec<ImportOutcome>, StoreError>;

@@ -2,6 +2,8 @@
 
 use redress_core::clock::Timestamp;
 use redress_core::id::PolicyId;
+use redress_core::tenant::{PolicyChoice, Tenant};
+use redress_policy::LineKind;
 
 use super::policies::policy;
 use super::{Fixture, START, arena, imported, open_fixture, order};
@@ -21,6 +23,33 @@ redress_testkit::conformance! {
     an_order_sent_back_as_it_is_shown_is_unchanged,
     another_policy_under_the_same_version_is_a_conflict,
     a_chunk_pins_each_order_by_itself,
+    an_order_that_names_no_policy_is_pinned_to_the_one_chosen_for_it,
+}
+
+/// Settings with this default policy, and no choices.
+fn settings(default_policy: &str) -> Tenant {
+    Tenant {
+        id: arena(),
+        display_name: "Arena".to_owned(),
+        locales: vec!["en".to_owned()],
+        time_zone: "Europe/Berlin".to_owned(),
+        sender_email: "tickets@arena.example".to_owned(),
+        support_url: "https://arena.example/help".to_owned(),
+        default_policy: default_policy.to_owned(),
+        policies: Vec::new(),
+        approval_limits: Vec::new(),
+        version: 1,
+    }
+}
+
+/// A choice for one kind of line, sold in one place.
+fn choice(kind: &str, place: &str, policy: &str) -> PolicyChoice {
+    PolicyChoice {
+        kinds: vec![kind.to_owned()],
+        places_of_sale: vec![place.to_owned()],
+        policy: policy.to_owned(),
+        law: None,
+    }
 }
 
 /// What an import states about the policy.
@@ -42,11 +71,11 @@ fn content(order: Order) -> ImportedOrder {
 impl Fixture {
     /// Imports one order while `default` is the tenant's default policy.
     async fn bring_in(&self, order: Order, default: Option<&str>) -> ImportOutcome {
-        let default = default.map(|id| PolicyId::new(id).unwrap());
+        let settings = default.map(settings);
         let chunk = [content(order)];
         let outcomes = self
             .store
-            .import_orders(&arena(), &chunk, default.as_ref(), &*self.ids, START)
+            .import_orders(&arena(), &chunk, settings.as_ref(), &*self.ids, START)
             .await
             .unwrap();
         outcomes[0]
@@ -199,10 +228,10 @@ async fn a_chunk_pins_each_order_by_itself(fixture: Fixture) {
         content(order("A3")),
         content(stating(order("A4"), Some("unheard-of"), None)),
     ];
-    let default = PolicyId::new("standard").unwrap();
+    let settings = settings("standard");
     let outcomes = fixture
         .store
-        .import_orders(&arena(), &chunk, Some(&default), &*fixture.ids, START)
+        .import_orders(&arena(), &chunk, Some(&settings), &*fixture.ids, START)
         .await
         .unwrap();
     let created = ImportOutcome::Created;
@@ -210,4 +239,53 @@ async fn a_chunk_pins_each_order_by_itself(fixture: Fixture) {
     assert_eq!(fixture.pin("A1").await, pinned("flex", 1));
     assert_eq!(fixture.pin("A3").await, pinned("standard", 1));
     assert_eq!(fixture.pin("A4").await, (Some("unheard-of".to_owned()), None));
+}
+
+async fn an_order_that_names_no_policy_is_pinned_to_the_one_chosen_for_it(fixture: Fixture) {
+    for id in ["standard", "moscow", "california", "flex"] {
+        fixture.publish(id, 0, 0).await;
+    }
+    let choices = vec![
+        choice("TICKET", "RU", "moscow"),
+        choice("TICKET", "US-CA", "california"),
+        choice("RAIL_LEG", "FR", "unheard-of"),
+    ];
+    let settings = Tenant { policies: choices, ..settings("standard") };
+    let sold = |id: &str, place: &str| Order { place_of_sale: place.to_owned(), ..order(id) };
+    let mut train = sold("A7", "FR");
+    train.lines.retain(|line| line.kind == LineKind::Fee);
+    train.lines[0].kind = LineKind::RailLeg;
+    train.total = train.lines[0].gross;
+    let chunk = [
+        content(sold("A1", "RU-MOW")),
+        content(sold("A2", "US-CA")),
+        content(sold("A3", "US")),
+        content(sold("A4", "")),
+        content(stating(sold("A5", "RU"), Some("flex"), None)),
+        content(stating(sold("A6", "RU"), None, Some(2))),
+        content(train),
+    ];
+    let import = async |chunk: &[ImportedOrder], settings: &Tenant| {
+        let (tenant, ids) = (arena(), &*fixture.ids);
+        fixture.store.import_orders(&tenant, chunk, Some(settings), ids, START).await.unwrap()
+    };
+    let outcomes = import(&chunk, &settings).await;
+    assert_eq!(outcomes[5], ImportOutcome::UnknownPolicyVersion, "moscow has one version");
+    assert_eq!(outcomes[6], ImportOutcome::Created);
+    for (id, policy) in [
+        ("A1", "moscow"),
+        ("A2", "california"),
+        ("A3", "standard"),
+        ("A4", "standard"),
+        ("A5", "flex"),
+    ] {
+        assert_eq!(fixture.pin(id).await, pinned(policy, 1), "{id}");
+    }
+    assert_eq!(fixture.pin("A7").await, (None, None), "no version of it is stored yet");
+    // Other choices, and another place: what is pinned stays.
+    let other = Tenant { policies: vec![choice("TICKET", "RU", "flex")], ..settings };
+    let moved = [content(newer(sold("A2", "RU"))), content(newer(sold("A1", "RU")))];
+    assert_eq!(import(&moved, &other).await, [ImportOutcome::Updated; 2]);
+    assert_eq!(fixture.pin("A1").await, pinned("moscow", 1));
+    assert_eq!(fixture.pin("A2").await, pinned("california", 1));
 }

@@ -2,6 +2,7 @@
 
 use redress_core::clock::Timestamp;
 use redress_core::id::{IdSource, OrderId, PolicyId, TenantId};
+use redress_core::tenant::Tenant;
 use redress_store::{PostgresDatabase, StoreError, Writes, outbox};
 use sqlx::PgConnection;
 
@@ -31,13 +32,13 @@ pub(super) async fn import(
     database: &PostgresDatabase,
     tenant: &TenantId,
     orders: &[ImportedOrder],
-    default_policy: Option<&PolicyId>,
+    settings: Option<&Tenant>,
     event_ids: &dyn IdSource,
     now: Timestamp,
 ) -> Result<Vec<ImportOutcome>, StoreError> {
     let mut tries = 0;
     loop {
-        match try_to_import(database, tenant, orders, default_policy, event_ids, now).await {
+        match try_to_import(database, tenant, orders, settings, event_ids, now).await {
             // Another import brings one of these orders at the same time: now it is a stored one.
             Err(StoreError::AlreadyExists { .. }) if tries < TRIES => tries += 1,
             outcomes => return outcomes,
@@ -49,13 +50,13 @@ async fn try_to_import(
     database: &PostgresDatabase,
     tenant: &TenantId,
     orders: &[ImportedOrder],
-    default_policy: Option<&PolicyId>,
+    settings: Option<&Tenant>,
     event_ids: &dyn IdSource,
     now: Timestamp,
 ) -> Result<Vec<ImportOutcome>, StoreError> {
     let mut tx = database.begin().await?;
-    let stored = stored(&mut tx, tenant, orders, default_policy).await?;
-    let (outcomes, mut writes) = decide(orders, &stored, default_policy);
+    let stored = stored(&mut tx, tenant, orders, settings).await?;
+    let (outcomes, mut writes) = decide(orders, &stored, settings);
     // Two imports insert what both bring in the same order, so that one waits for the other.
     writes.sort_by(|one, other| one.order.id.cmp(&other.order.id));
     let mut facts = Vec::new();
@@ -84,7 +85,7 @@ async fn stored(
     conn: &mut PgConnection,
     tenant: &TenantId,
     orders: &[ImportedOrder],
-    default_policy: Option<&PolicyId>,
+    settings: Option<&Tenant>,
 ) -> Result<Stored, StoreError> {
     let ids: Vec<OrderId> = orders.iter().map(|imported| imported.order.id.clone()).collect();
     let mut known = known(&mut *conn, tenant, &ids, KNOWN).await?;
@@ -110,7 +111,7 @@ async fn stored(
          WHERE tenant = $1 AND policy_id = ANY($2)",
     )
     .bind(tenant.as_str())
-    .bind(policies_of(orders, &known, default_policy))
+    .bind(policies_of(orders, &known, settings))
     .fetch_all(conn)
     .await?;
     Ok(Stored::new(known, payments, versions))

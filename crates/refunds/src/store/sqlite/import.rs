@@ -1,7 +1,8 @@
 //! Imports of orders on SQLite.
 
 use redress_core::clock::Timestamp;
-use redress_core::id::{IdSource, OrderId, PolicyId, TenantId};
+use redress_core::id::{IdSource, OrderId, TenantId};
+use redress_core::tenant::Tenant;
 use redress_store::{SqliteDatabase, StoreError, outbox};
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -17,13 +18,13 @@ pub(super) async fn import(
     database: &SqliteDatabase,
     tenant: &TenantId,
     orders: &[ImportedOrder],
-    default_policy: Option<&PolicyId>,
+    settings: Option<&Tenant>,
     event_ids: &dyn IdSource,
     now: Timestamp,
 ) -> Result<Vec<ImportOutcome>, StoreError> {
     let mut tx = database.begin().await?;
-    let stored = stored(&mut tx, tenant, orders, default_policy).await?;
-    let (outcomes, writes) = decide(orders, &stored, default_policy);
+    let stored = stored(&mut tx, tenant, orders, settings).await?;
+    let (outcomes, writes) = decide(orders, &stored, settings);
     let mut facts = Vec::new();
     if !writes.is_empty() {
         // What is new has no marks yet.
@@ -47,7 +48,7 @@ async fn stored(
     conn: &mut SqliteConnection,
     tenant: &TenantId,
     orders: &[ImportedOrder],
-    default_policy: Option<&PolicyId>,
+    settings: Option<&Tenant>,
 ) -> Result<Stored, StoreError> {
     let ids: Vec<OrderId> = orders.iter().map(|imported| imported.order.id.clone()).collect();
     let ids = ids_json(&ids)?;
@@ -74,7 +75,7 @@ async fn stored(
          WHERE tenant = $1 AND policy_id IN (SELECT value FROM jsonb_each($2))",
     )
     .bind(tenant.as_str())
-    .bind(encode_rows(&policies_of(orders, &known, default_policy))?)
+    .bind(encode_rows(&policies_of(orders, &known, settings))?)
     .fetch_all(conn)
     .await?;
     Ok(Stored::new(known, payments, versions))

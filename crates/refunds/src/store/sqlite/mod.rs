@@ -29,6 +29,7 @@ use redress_core::clock::Timestamp;
 use redress_core::id::{
     CustomerId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
 };
+use redress_core::tenant::Tenant;
 use redress_policy::Policy;
 use redress_store::{SqliteDatabase, StoreError};
 use sqlx::migrate::Migrator;
@@ -79,11 +80,11 @@ impl RefundStore for SqliteStore {
         &self,
         tenant: &TenantId,
         orders: &[ImportedOrder],
-        default_policy: Option<&PolicyId>,
+        settings: Option<&Tenant>,
         ids: &dyn IdSource,
         now: Timestamp,
     ) -> Result<Vec<ImportOutcome>, StoreError> {
-        import::import(&self.database, tenant, orders, default_policy, ids, now).await
+        import::import(&self.database, tenant, orders, settings, ids, now).await
     }
 
     async fn orders(&self, tenant: &TenantId, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {

@@ -24,6 +24,7 @@ mod import_orders;
 mod ledger;
 mod order_reads;
 mod policies;
+mod policy_choices;
 mod preview_disruption;
 mod quote_refund;
 mod quote_rules;

@@ -12,6 +12,7 @@ use redress_core::id::{
     CustomerId, DisruptionId, EventId, IdSource, OrderId, PolicyId, QuoteId, RefundId, TenantId,
 };
 use redress_core::money::Currency;
+use redress_core::tenant::Tenant;
 use redress_policy::Policy;
 use redress_refunds::domain::attempt::Attempt;
 use redress_refunds::domain::audit::{AuditEntry, AuditRecord};
@@ -112,7 +113,7 @@ forward! {
         import_orders(
             tenant: &TenantId,
             orders: &[ImportedOrder],
-            default_policy: Option<&PolicyId>,
+            settings: Option<&Tenant>,
             ids: &dyn IdSource,
             now: Timestamp,
         ) -> Vec<ImportOutcome>;
