@@ -64,6 +64,8 @@ pub struct Switch {
     pub name: String,
     /// The ways of reading.
     pub values: Vec<String>,
+    /// The one that applies unless somebody chooses another; examples are about this one.
+    pub default: String,
     /// The one that applies.
     pub value: String,
     /// What is open, and why the default is the default.

@@ -111,6 +111,11 @@ impl Example {
     /// The policy with the example's choices; what is wrong with these otherwise.
     fn chosen<'a>(&self, policy: &'a Policy) -> Result<Cow<'a, Policy>, String> {
         let mut chosen = Cow::Borrowed(policy);
+        if policy.switches.iter().any(|switch| switch.value != switch.default) {
+            for switch in &mut chosen.to_mut().switches {
+                switch.value.clone_from(&switch.default);
+            }
+        }
         for (name, value) in &self.choices {
             let mut switches = chosen.to_mut().switches.iter_mut();
             let switch = switches.find(|s| s.name == *name && s.values.contains(value));

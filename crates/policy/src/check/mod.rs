@@ -65,6 +65,7 @@ pub fn report(text: &str) -> Report {
         reader.report(&field, description);
     }
     if reader.is_clean() {
+        identity(&policy, text, &reader);
         promises(&policy, &reader);
     }
     let mut examples_passed = 0;
@@ -83,6 +84,21 @@ pub fn report(text: &str) -> Report {
         examples_passed,
         problems: reader.problems(),
         cases: examples,
+    }
+}
+
+/// Whether a policy that has the id of a law is that law: its file, with choices behind it at most.
+fn identity(policy: &Policy, text: &str, reader: &Reader<'_>) {
+    let Some(law) = Pack::find(policy.id.as_str()) else { return };
+    let is_choice = |line: &str| {
+        let line = line.trim();
+        line.is_empty() || line == "[choices]" || !line.starts_with('[')
+    };
+    let rest = text.strip_prefix(law.source);
+    if !rest.is_some_and(|rest| rest.lines().all(is_choice)) {
+        let what = "is the id of a law that comes with Redress, and this is not its file: choose \
+                    another id, and promise the law with `at_least`";
+        reader.report("id", what);
     }
 }
 

@@ -254,3 +254,34 @@ fn examples_that_do_not_come_true_are_told() {
     let broken = report(&broken);
     assert_eq!((broken.examples, broken.examples_passed, broken.problems.len()), (1, 0, 1));
 }
+
+#[test]
+fn a_policy_with_the_id_of_a_law_is_that_law() {
+    let law = crate::packs::Pack::find("cn-rail-12306").unwrap().source;
+    let chosen = format!("{law}\n[choices]\nfree_window_basis = \"hours\"\n");
+    assert_eq!(check(&chosen).unwrap().switches[0].value, "hours");
+    for other in [
+        law.replacen("fee_basis_points = 500", "fee_basis_points = 600", 1),
+        format!("{law}\n[[overrides]]\ncode = \"STRIKE\"\nrule = \"strike\"\n"),
+    ] {
+        let found = check(&other).unwrap_err();
+        assert!(found.iter().any(|p| p.path == "id" && p.reason.contains("at_least")), "{found:?}");
+    }
+    let wrong = format!("{law}\n[choices]\nfree_window_basis = \"weeks\"\n");
+    let found = check(&wrong).unwrap_err();
+    assert_eq!(found[0].path, "choices.free_window_basis");
+}
+
+#[test]
+fn a_promise_of_a_law_is_kept_or_told() {
+    let promise = |law: &str| format!("at_least = [\"{law}\"]\n{SOUND}");
+    for (law, part) in [
+        ("mars-air", "no law with the id mars-air"),
+        ("in-bookmyshow", "is no mandatory law"),
+        ("ru-culture-52.1", "gives less than ru-culture-52.1: for "),
+    ] {
+        let found = check(&promise(law)).unwrap_err();
+        assert_eq!(found[0].path, "at_least[0]");
+        assert!(found[0].reason.contains(part), "{found:?}");
+    }
+}

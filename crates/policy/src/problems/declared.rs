@@ -66,7 +66,7 @@ pub(super) fn check(policy: &Policy, report: &mut Report) {
             report.add(format!("{path}.values"), "expected two ways of reading or more");
         }
         super::repeated(&switch.values, &format!("{path}.values"), report);
-        if !switch.values.contains(&switch.value) {
+        if !switch.values.contains(&switch.default) {
             report.add(format!("{path}.default"), "is not among `values`");
         }
         if !(1..=500).contains(&switch.reason.chars().count()) {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use redress_core::clock::Timestamp;
 use redress_core::id::{EventId, OrderId, PolicyId, QuoteId, TenantId};
-use redress_policy::{Language, Policy};
+use redress_policy::{Language, Policy, Status};
 
 use super::request::once;
 use super::{Outcome, RefundError, Refunds, Request, get_order};
@@ -69,18 +69,21 @@ pub(super) async fn price_withdrawal(
 }
 
 /// The version that the order is pinned to; without one, the version of its policy, or of the one
-/// that the tenant's settings choose for it, that was in force at purchase.
+/// that the tenant's settings choose for it, that was in force at purchase. A draft, or one that is
+/// disabled, is in force for nobody.
 async fn policy_of(app: &Refunds, tenant: &TenantId, order: &Order) -> Result<Policy, RefundError> {
     let purchased = order.purchase_time;
-    if let (Some(id), Some(version)) = (&order.policy, order.policy_version) {
-        let found = app.store.policy_version(tenant, id, version).await?;
-        return found.ok_or_else(|| RefundError::NoPolicyInForce { policy: id.clone(), purchased });
-    }
-    let id = match &order.policy {
-        Some(id) => id.clone(),
-        None => chosen_policy(app, tenant, order).await?,
+    let (id, found) = if let (Some(id), Some(version)) = (&order.policy, order.policy_version) {
+        (id.clone(), app.store.policy_version(tenant, id, version).await?)
+    } else {
+        let id = match &order.policy {
+            Some(id) => id.clone(),
+            None => chosen_policy(app, tenant, order).await?,
+        };
+        let found = app.store.policy_in_force(tenant, &id, purchased).await?;
+        (id, found)
     };
-    let found = app.store.policy_in_force(tenant, &id, purchased).await?;
+    let found = found.filter(|policy| policy.status == Status::Active);
     found.ok_or(RefundError::NoPolicyInForce { policy: id, purchased })
 }
 

@@ -253,10 +253,11 @@ fn switches(root: &Section<'_>) -> Option<Vec<Switch>> {
 fn switch(section: Section<'_>) -> Option<Switch> {
     let name = section.must("name", text);
     let values = section.list("values", text);
-    let value = section.must("default", text);
+    let default = section.must("default", text);
     let reason = section.must("reason", text);
     section.finish();
-    Some(Switch { name: name?, values, value: value?, reason: reason? })
+    let default = default?;
+    Some(Switch { name: name?, values, value: default.clone(), default, reason: reason? })
 }
 
 fn moment(section: Section<'_>) -> Option<Moment> {

@@ -184,6 +184,7 @@ fn a_switch_is_what_the_policy_says_whatever_the_caller_tells() {
     policy.switches = vec![Switch {
         name: "basis".to_owned(),
         values,
+        default: "days".to_owned(),
         value: "hours".to_owned(),
         reason: "open".to_owned(),
     }];

@@ -103,6 +103,10 @@ fn from_fields(policy: pb::Policy) -> Result<AppliedPolicy, Vec<FieldViolation>>
     let id = PolicyId::from_resource_name(&policy.name)
         .map_err(|error| keep(FieldViolation::new("name", error.to_string())))
         .ok();
+    if id.as_ref().is_some_and(|id| Pack::find(id.as_str()).is_some()) {
+        let text = "is the id of a law that comes with Redress: send its file as source";
+        keep(FieldViolation::new("name", text));
+    }
     if policy.display_name.is_empty() {
         keep(FieldViolation::new("display_name", "value is required"));
     }
