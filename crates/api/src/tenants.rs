@@ -284,10 +284,12 @@ mod tests {
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(status.message().contains("tenant.sender_email"), "{}", status.message());
     }
+    type Change = fn(&mut pb::PolicyChoice);
+
     #[tokio::test]
     async fn bad_choices_of_a_policy_are_named_by_their_place() {
         let grpc = TenantGrpc::new(Arc::new(Memory::default()));
-        let cases: [(fn(&mut pb::PolicyChoice), &str); 7] = [
+        let cases: [(Change, &str); 7] = [
             (|choice| choice.kinds[1] = "STANDING".to_owned(), "kinds[1]: must be one of TICKET, "),
             (|choice| choice.kinds[0] = "FEE".to_owned(), "kinds[0]: must be one of TICKET, SEAT"),
             (|choice| choice.kinds[0] = "SEAT".to_owned(), "kinds: "),

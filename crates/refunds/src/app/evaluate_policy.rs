@@ -134,17 +134,14 @@ fn told(
     let mut violations = Vec::new();
     for (name, text) in facts {
         let declared = policy.declared(&name);
-        match declared.and_then(|fact| fact.kind.value(&text)) {
-            Some(value) => {
-                read.insert(name, value);
-            }
-            None => {
-                let expected = declared.map_or_else(
-                    || "is no fact of this policy".to_owned(),
-                    |fact| format!("expected a value of type {}", fact.kind.as_str()),
-                );
-                violations.push(FieldViolation::new(format!("facts[{name:?}]"), expected));
-            }
+        if let Some(value) = declared.and_then(|fact| fact.kind.value(&text)) {
+            read.insert(name, value);
+        } else {
+            let expected = declared.map_or_else(
+                || "is no fact of this policy".to_owned(),
+                |fact| format!("expected a value of type {}", fact.kind.as_str()),
+            );
+            violations.push(FieldViolation::new(format!("facts[{name:?}]"), expected));
         }
     }
     if violations.is_empty() {

@@ -6,8 +6,8 @@
 use redress_api::ports::PortError;
 use redress_api::{ApiError, FieldViolation, time, to_status};
 use redress_core::clock::Timestamp;
-use redress_core::id::{AttemptId, OrderId, RefundId};
-use redress_policy::{FactKind, Language, NeededFact, Refusal, Review};
+use redress_core::id::{AttemptId, OrderId, PolicyId, RefundId};
+use redress_policy::{FactKind, Language, NeededFact, PolicyProblem, Refusal, Review};
 use tonic::Status;
 
 use crate::app::RefundError;
@@ -35,26 +35,8 @@ fn problem(error: RefundError) -> ApiError {
     };
     match error {
         RefundError::NotFound { name } => ApiError::NotFound { name },
-        RefundError::BadPolicy(problems) => {
-            let bad = |problem: redress_policy::PolicyProblem| {
-                FieldViolation::new(problem.field, problem.description).under("policy")
-            };
-            ApiError::InvalidArgument {
-                reason: "CONTRADICTORY_TIERS",
-                violations: problems.into_iter().map(bad).collect(),
-            }
-        }
-        RefundError::LawNotPromised { policy, laws } => {
-            let missing = |law: &String| {
-                FieldViolation::new("policy.source", format!("must list {law:?} in at_least"))
-            };
-            ApiError::FailedPrecondition {
-                reason: "LAW_NOT_PROMISED",
-                message,
-                metadata: vec![("policy", policy.resource_name()), ("laws", laws.join(","))],
-                violations: laws.iter().map(missing).collect(),
-            }
-        }
+        RefundError::BadPolicy(problems) => bad_policy(problems),
+        RefundError::LawNotPromised { policy, laws } => not_promised(&policy, &laws, message),
         RefundError::TenantNotApplied(tenant) => {
             failed("TENANT_NOT_APPLIED", vec![("tenant", tenant.resource_name())])
         }
@@ -133,6 +115,28 @@ fn problem(error: RefundError) -> ApiError {
         RefundError::Api(error) => error,
         RefundError::Tenants(error) => error.into(),
         RefundError::Store(error) => PortError::from(error).into(),
+    }
+}
+
+fn bad_policy(problems: Vec<PolicyProblem>) -> ApiError {
+    let bad = |problem: PolicyProblem| {
+        FieldViolation::new(problem.field, problem.description).under("policy")
+    };
+    ApiError::InvalidArgument {
+        reason: "CONTRADICTORY_TIERS",
+        violations: problems.into_iter().map(bad).collect(),
+    }
+}
+
+fn not_promised(policy: &PolicyId, laws: &[String], message: String) -> ApiError {
+    let missing = |law: &String| {
+        FieldViolation::new("policy.source", format!("must list {law:?} in at_least"))
+    };
+    ApiError::FailedPrecondition {
+        reason: "LAW_NOT_PROMISED",
+        message,
+        metadata: vec![("policy", policy.resource_name()), ("laws", laws.join(","))],
+        violations: laws.iter().map(missing).collect(),
     }
 }
 

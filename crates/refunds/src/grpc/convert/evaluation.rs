@@ -39,7 +39,7 @@ pub(in crate::grpc) fn read(
     };
     let buyer_refunds = message.buyer_refunds.map(|count| u32::try_from(count).unwrap_or(0));
     Ok(EvaluatePolicy {
-        rules: rules(message.policy, message.pack, message.source)?,
+        rules: rules(&message.policy, message.pack, message.source)?,
         price,
         start: time::required(message.start_time.as_ref(), "start_time").map_err(one)?,
         time_zone: message.time_zone,
@@ -65,10 +65,10 @@ fn one(violation: FieldViolation) -> ApiError {
     ApiError::invalid_fields(vec![violation])
 }
 
-fn rules(policy: String, pack: String, source: String) -> Result<Rules, ApiError> {
+fn rules(policy: &str, pack: String, source: String) -> Result<Rules, ApiError> {
     match (policy.is_empty(), pack.is_empty(), source.is_empty()) {
         (false, true, true) => {
-            id(PolicyId::from_resource_name, &policy, "policy").map(Rules::Applied)
+            id(PolicyId::from_resource_name, policy, "policy").map(Rules::Applied)
         }
         (true, false, true) => Ok(Rules::Pack(pack)),
         (true, true, false) => from_source(source)
@@ -107,14 +107,14 @@ pub(in crate::grpc) fn to_proto(
         Decision::Review(reviews) => {
             answer.outcome = Outcome::ManualReview.into();
             if let Some(review) = reviews.first() {
-                answer.rule = review.rule.clone();
+                answer.rule.clone_from(&review.rule);
                 answer.citation = Some(citation_to_proto(&review.citation));
                 answer.explanation = vec![review.reason.in_language(language).to_owned()];
             }
         }
         Decision::Refused(refusal) => {
             answer.outcome = Outcome::Unsupported.into();
-            answer.refused = refusal.code().to_owned();
+            refusal.code().clone_into(&mut answer.refused);
             answer.explanation = vec![refusal.to_string()];
         }
     }
@@ -134,7 +134,7 @@ fn priced(
     answer.fee = Some(amount(currency, price.fee));
     answer.refund = Some(amount(currency, price.refund));
     answer.compensation = price.compensation.as_ref().map(compensation);
-    answer.rule = price.rule.clone();
+    answer.rule.clone_from(&price.rule);
     answer.citation = Some(citation_to_proto(&price.citation));
     answer.explanation = policy.explain(price, language);
     answer.uncertainties.extend(price.uncertainty.map(Uncertainty::as_str).map(str::to_owned));
@@ -190,7 +190,7 @@ fn improvement(
         ImprovedBy::Documents { code, kinds } => {
             let names: Vec<_> = kinds.iter().map(|kind| named(policy, kind, language)).collect();
             told.description = names.join(", ");
-            told.evidence_kinds = kinds.clone();
+            told.evidence_kinds.clone_from(kinds);
             told.override_code = override_to_proto(Some(*code));
         }
         ImprovedBy::Fact { name, value, document } => {

@@ -30,8 +30,8 @@ redress_testkit::conformance! {
     terms_that_give_less_than_the_law_they_promise_are_refused,
 }
 
-fn at(text: &str) -> Option<prost_types::Timestamp> {
-    Some(time::to_proto(parse_instant(text).unwrap()))
+fn at(text: &str) -> prost_types::Timestamp {
+    time::to_proto(parse_instant(text).unwrap())
 }
 
 fn facts(told: &[(&str, &str)]) -> HashMap<String, String> {
@@ -43,10 +43,10 @@ fn late(told: &[(&str, &str)]) -> pb::EvaluatePolicyRequest {
     pb::EvaluatePolicyRequest {
         pack: "eu-air-261".to_owned(),
         price: euros(12_000),
-        start_time: at("2026-05-04T08:00:00Z"),
+        start_time: Some(at("2026-05-04T08:00:00Z")),
         time_zone: "Europe/Madrid".to_owned(),
         line_kind: "FLIGHT_LEG".to_owned(),
-        request_time: at("2026-05-10T12:00:00Z"),
+        request_time: Some(at("2026-05-10T12:00:00Z")),
         override_code: pb::OverrideCode::JourneyDelayed.into(),
         facts: facts(told),
         ..pb::EvaluatePolicyRequest::default()
@@ -91,7 +91,7 @@ async fn a_law_answers_with_article_facts_and_clock(api: Api) {
     );
     let assumed = found.facts.iter().find(|fact| fact.name == "extraordinary").unwrap();
     assert!(assumed.because.starts_with("Art. 5(3)"), "{assumed:?}");
-    assert_eq!(found.legal_deadline_time, at("2026-05-17T12:00:00Z"));
+    assert_eq!(found.legal_deadline_time, Some(at("2026-05-17T12:00:00Z")));
     assert!(found.explanation.iter().any(|s| s.contains("Art. 7(1)(a)")), "{found:?}");
     let late_by_less = [&THREE_HOURS[..3], &[("arrival_delay", "2:59:59")]].concat();
     let nothing = answer(&api, late(&late_by_less)).await;
@@ -143,9 +143,9 @@ async fn a_document_that_would_change_the_answer_is_named(api: Api) {
     let ask = pb::EvaluatePolicyRequest {
         pack: "ru-culture-52.1".to_owned(),
         price: Some(Money { currency_code: "RUB".to_owned(), minor_units: 300_000 }),
-        start_time: at("2026-12-20T16:00:00Z"),
+        start_time: Some(at("2026-12-20T16:00:00Z")),
         time_zone: "Europe/Moscow".to_owned(),
-        request_time: at("2026-12-18T10:00:00Z"),
+        request_time: Some(at("2026-12-18T10:00:00Z")),
         language_code: "ru".to_owned(),
         ..pb::EvaluatePolicyRequest::default()
     };
@@ -166,7 +166,7 @@ async fn a_policy_of_the_tenant_and_a_file_can_be_asked_too(api: Api) {
         pack: String::new(),
         policy: "policies/standard".to_owned(),
         override_code: 0,
-        request_time: at("2026-05-01T07:59:59Z"),
+        request_time: Some(at("2026-05-01T07:59:59Z")),
         line_kind: String::new(),
         ..late(&[])
     };
