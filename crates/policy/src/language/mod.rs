@@ -5,6 +5,7 @@
 
 mod de;
 mod en;
+mod improve;
 mod labels;
 mod ru;
 mod zh;

@@ -158,18 +158,19 @@ pub fn quote_withdrawal(
     }
     let mut chosen = choose(order, &ask.lines)?;
     let repriced = claw_back(order, &mut chosen, policy);
-    let (priced, legal_clock) = decide(order, &chosen, ask, policy, terms.buyer_refunds, now)?;
+    let Decided { prices, explanations, legal_clock } =
+        decide(order, &chosen, ask, policy, terms, now)?;
     let mut uncertainties: Vec<String> =
-        priced.iter().filter_map(|price| Some(price.uncertainty?.as_str().to_owned())).collect();
+        prices.iter().filter_map(|price| Some(price.uncertainty?.as_str().to_owned())).collect();
     uncertainties.extend(legal_clock.uncertainty.map(|why| why.as_str().to_owned()));
     uncertainties.sort();
     uncertainties.dedup();
     let once_for = if policy.once_per_buyer { events_of(&chosen) } else { Vec::new() };
-    let explained = |(chosen, price): (&Chosen<'_>, LinePrice)| {
-        let explanation = policy.explain(&price, terms.language);
-        QuoteLine { explanation, ..chosen.priced(price) }
-    };
-    let lines = chosen.iter().zip(priced).map(explained).collect();
+    let priced = chosen.iter().zip(prices).map(|(chosen, price)| chosen.priced(price));
+    let lines = priced
+        .zip(explanations)
+        .map(|(line, explanation)| QuoteLine { explanation, ..line })
+        .collect();
     let price = settle_price(order, lines, repriced, &policy.tender_order, terms.routing, now);
     Ok(Quote {
         id,
@@ -305,16 +306,25 @@ fn discounted(line: &OrderLine, returned: i64) -> DiscountedLine {
     }
 }
 
-/// Asks the policy about the chosen lines: one price each, and by when to pay, in days of the place
-/// that the first line is for.
+/// What the policy says of the chosen lines.
+struct Decided {
+    /// One for each line.
+    prices: Vec<LinePrice>,
+    /// For each line the way to its price, and what documents would make it better.
+    explanations: Vec<Vec<String>>,
+    /// By when to pay, in days of the place that the first line is for.
+    legal_clock: LegalClock,
+}
+
+/// Asks the policy about the chosen lines.
 fn decide(
     order: &Order,
     chosen: &[Chosen<'_>],
     ask: &Withdrawal,
     policy: &Policy,
-    buyer_refunds: &HashMap<EventId, u32>,
+    terms: QuoteTerms<'_>,
     now: Timestamp,
-) -> Result<(Vec<LinePrice>, LegalClock), QuoteError> {
+) -> Result<Decided, QuoteError> {
     let facts = chosen.iter().map(|chosen| LineFacts {
         id: &chosen.line.id,
         kind: chosen.line.kind,
@@ -331,7 +341,7 @@ fn decide(
             |chosen: &Chosen<'_>| chosen.line.id == line.id && chosen.gross == line.remaining();
         !is_wanted(line.kind) || line.remaining() == 0 || chosen.iter().any(all)
     };
-    let used = events_of(chosen).iter().filter_map(|event| buyer_refunds.get(event)).sum();
+    let used = events_of(chosen).iter().filter_map(|event| terms.buyer_refunds.get(event)).sum();
     let evidence: Vec<String> = ask.evidence.iter().map(|held| held.kind.clone()).collect();
     let situation = Situation {
         now,
@@ -352,8 +362,26 @@ fn decide(
         Decision::Refused(refusal) => return Err(QuoteError::Refused(refusal)),
     };
     let first = lines.first().ok_or(QuoteError::LineNotRefundable)?;
-    let clock = policy.legal_clock(&situation, first).map_err(QuoteError::Refused)?;
-    Ok((prices, clock))
+    let legal_clock = policy.legal_clock(&situation, first).map_err(QuoteError::Refused)?;
+    let explain = |(line, price): (&LineFacts<'_>, &LinePrice)| {
+        let alone = Situation { lines: std::slice::from_ref(line), ..situation };
+        explain(policy, &alone, price, terms.language)
+    };
+    let explanations = lines.iter().zip(&prices).map(explain).collect();
+    Ok(Decided { prices, explanations, legal_clock })
+}
+
+/// How the price of a line was found, and what documents would make it better for the buyer.
+fn explain(
+    policy: &Policy,
+    alone: &Situation<'_>,
+    price: &LinePrice,
+    language: Language,
+) -> Vec<String> {
+    let decision = Decision::Priced(vec![price.clone()]);
+    let better = policy.improvements(alone, &decision);
+    let texts = better.iter().map(|i| policy.improvement_text(i, alone.currency, language));
+    policy.explain(price, language).into_iter().chain(texts).collect()
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use redress_core::clock::{Clock as _, SystemClock, Timestamp};
 use redress_core::money::Money;
 use redress_policy::check::{Problem, Report, check as check_text, report};
 use redress_policy::{
-    Answer, Decision, FactKind, FactState, FactUse, FactValue, ImprovedBy, Improvement, Language,
-    LineFacts, LinePrice, NeededFact, Pack, Policy, Situation, Status,
+    Answer, Decision, FactKind, FactState, FactUse, FactValue, Improvement, Language, LineFacts,
+    LinePrice, NeededFact, Pack, Policy, Situation, Status,
 };
 use serde_json::json;
 
@@ -285,32 +285,10 @@ fn show_assumed(question: &Question<'_>, facts: &[FactUse]) {
 
 /// What would change the answer in the buyer's favour.
 fn show_improvements(question: &Question<'_>, improvements: &[Improvement]) {
-    let language = question.args.language;
-    let named = |kind: &String| {
-        let name = question.policy.documents.get(kind).map(|name| name.in_language(language));
-        name.map_or_else(|| kind.clone(), |name| format!("{name} ({kind})"))
-    };
-    for improvement in improvements {
-        let with = match &improvement.by {
-            ImprovedBy::Documents { code, kinds } => {
-                let kinds: Vec<_> = kinds.iter().map(named).collect();
-                format!("{} for {}", kinds.join(", "), code.as_str())
-            }
-            ImprovedBy::Fact { name, value, document } => {
-                format!("{}, if it shows that {name} is {value}", named(document))
-            }
-        };
-        let then = improvement.price.as_ref().map_or_else(
-            || "more could be owed; more has to be known".to_owned(),
-            |price| {
-                let owed = price.compensation.as_ref().and_then(|due| due.amount);
-                let owed =
-                    owed.map_or_else(String::new, |owed| format!(", and {owed} is owed besides"));
-                format!("{} goes back{owed}", question.amount(price.refund))
-            },
-        );
-        output::line(format!("With {with}: {then}."));
-    }
+    let (currency, language) = (question.args.currency, question.args.language);
+    let texts =
+        improvements.iter().map(|i| question.policy.improvement_text(i, currency, language));
+    texts.for_each(output::line);
 }
 
 fn citation(price: &LinePrice) -> String {

@@ -158,19 +158,13 @@ fn evaluated_fact(policy: &Policy, fact: &FactUse, language: Language) -> pb::Ev
         value,
         question: declared.map_or("", |fact| fact.question.in_language(language)).to_owned(),
         because: because.map_or_else(String::new, |assumption| assumption.because.clone()),
-        document: document.map_or_else(String::new, |kind| named(policy, kind, language)),
+        document: document.map_or_else(String::new, |kind| policy.document(kind, language)),
     }
 }
 
 /// A value as a person would write it: a text without quotes.
 fn plain(value: &FactValue) -> String {
     if let FactValue::String(text) = value { text.clone() } else { value.to_string() }
-}
-
-/// `a death certificate (DEATH_CERTIFICATE)`.
-fn named(policy: &Policy, kind: &str, language: Language) -> String {
-    let name = policy.documents.get(kind).map(|name| name.in_language(language));
-    name.map_or_else(|| kind.to_owned(), |name| format!("{name} ({kind})"))
 }
 
 fn improvement(
@@ -184,17 +178,15 @@ fn improvement(
     let mut told = pb::Improvement {
         refund: refund.map(money::to_proto),
         compensation: owed.map(compensation),
+        description: policy.improvement_text(found, currency, language),
         ..pb::Improvement::default()
     };
     match &found.by {
         ImprovedBy::Documents { code, kinds } => {
-            let names: Vec<_> = kinds.iter().map(|kind| named(policy, kind, language)).collect();
-            told.description = names.join(", ");
             told.evidence_kinds.clone_from(kinds);
             told.override_code = override_to_proto(Some(*code));
         }
         ImprovedBy::Fact { name, value, document } => {
-            told.description = named(policy, document, language);
             told.evidence_kinds = vec![document.clone()];
             told.fact = format!("{name}={value}");
         }
