@@ -41,6 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("descriptor_set.bin"), &encoded)?;
 
     tonic_prost_build::configure()
+        // Maps in order, so that the same message is always the same bytes: request ids go by them.
+        .btree_map(".")
         .extern_path(".buf.validate", "::prost_protovalidate_types")
         .compile_fds(compiler.file_descriptor_set())?;
     prost_protovalidate_build::Builder::new()

@@ -174,7 +174,11 @@ impl Example {
     /// How the answer differs from the expected one; `None` when it does not.
     pub fn failure(&self, policy: &Policy) -> Option<String> {
         let unlike = self.chosen(policy).map_or_else(Some, |chosen| self.difference(&chosen));
-        unlike.map(|answer| format!("example {:?} fails: the answer is {answer}", self.name))
+        let expected = self.expect.in_words();
+        let tell = |answer| {
+            format!("example {:?} fails: expected {expected}, the answer is {answer}", self.name)
+        };
+        unlike.map(tell)
     }
 
     fn difference(&self, policy: &Policy) -> Option<String> {
@@ -230,6 +234,26 @@ impl Example {
             Ok(day) if day == pay_by => None,
             Ok(day) => Some(format!("to be paid by {day}")),
             Err(reason) => Some(reason),
+        }
+    }
+}
+
+impl Expected {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Price(price) => {
+                let owed = match price.compensation {
+                    ExpectedCompensation::None => String::new(),
+                    ExpectedCompensation::Claim => ", compensation a claim".to_owned(),
+                    ExpectedCompensation::Amount(amount) => format!(", compensation {amount}"),
+                };
+                let by = price.pay_by.map_or_else(String::new, |day| format!(", paid by {day}"));
+                let (rule, fee, refund) = (&price.rule, price.fee, price.refund);
+                format!("rule {rule}, fee {fee}, refund {refund}{owed}{by}")
+            }
+            Self::NeedsFacts(names) => format!("that it needs {}", language::list(names)),
+            Self::Refused(code) => code.clone(),
+            Self::Review(rule) => format!("that a person decides, by {rule}"),
         }
     }
 }

@@ -46,11 +46,16 @@ impl Condition {
         parsed.as_deref().map_err(String::as_str)
     }
 
-    /// What is wrong with the text, given the kind of every fact that it may name.
-    pub(crate) fn problems(&self, kind_of: &dyn Fn(&str) -> Option<FactKind>) -> Vec<String> {
+    /// What is wrong with the text, given the kind of every fact that it may name, and the values of
+    /// every switch.
+    pub(crate) fn problems(
+        &self,
+        kind_of: &dyn Fn(&str) -> Option<FactKind>,
+        values_of: &dyn Fn(&str) -> Vec<String>,
+    ) -> Vec<String> {
         match self.parsed() {
             Err(reason) => vec![reason.to_owned()],
-            Ok(parsed) => types::problems(&parsed.root, kind_of),
+            Ok(parsed) => types::problems(&parsed.root, kind_of, values_of),
         }
     }
 

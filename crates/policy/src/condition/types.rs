@@ -32,14 +32,20 @@ impl Type {
 }
 
 /// Unknown facts, and operators on what they cannot take.
-pub(super) fn problems(root: &Node, kind_of: &dyn Fn(&str) -> Option<FactKind>) -> Vec<String> {
-    let mut reader = Reader { kind_of, problems: Vec::new() };
+pub(super) fn problems(
+    root: &Node,
+    kind_of: &dyn Fn(&str) -> Option<FactKind>,
+    values_of: &dyn Fn(&str) -> Vec<String>,
+) -> Vec<String> {
+    let mut reader = Reader { kind_of, values_of, problems: Vec::new() };
     reader.node(root);
     reader.problems
 }
 
 struct Reader<'a> {
     kind_of: &'a dyn Fn(&str) -> Option<FactKind>,
+    /// The values of a switch; none for everything else.
+    values_of: &'a dyn Fn(&str) -> Vec<String>,
     problems: Vec<String>,
 }
 
@@ -107,9 +113,12 @@ impl Reader<'_> {
         let types: Vec<Type> = operands.map(|operand| self.expr(&operand.expr)).collect();
         let name = call.func_name.as_str();
         let (takes, gives) = match name {
-            operators::EQUALS
-            | operators::NOT_EQUALS
-            | operators::LESS
+            operators::EQUALS | operators::NOT_EQUALS => {
+                self.alike(&types);
+                self.choice(call);
+                return Type::Bool;
+            }
+            operators::LESS
             | operators::LESS_EQUALS
             | operators::GREATER
             | operators::GREATER_EQUALS => {
@@ -155,6 +164,21 @@ impl Reader<'_> {
         gives
     }
 
+    /// A switch compared with something that it never is.
+    fn choice(&mut self, call: &CallExpr) {
+        let [left, right] = call.args.as_slice() else { return };
+        let (Expr::Ident(name), Expr::Literal(LiteralValue::String(text))) =
+            (&left.expr, &right.expr)
+        else {
+            return;
+        };
+        let values = (self.values_of)(name);
+        if !values.is_empty() && !values.iter().any(|value| value == text.inner()) {
+            let (text, values) = (text.inner(), values.join(", "));
+            self.report(format!("compares {name} with {text:?}; it is one of {values}"));
+        }
+    }
+
     fn alike(&mut self, types: &[Type]) {
         let [left, right] = types else { return };
         if left != right && *left != Type::Unknown && *right != Type::Unknown {
@@ -173,11 +197,15 @@ mod tests {
         let kind_of = |name: &str| match name {
             "b" => Some(FactKind::Bool),
             "n" => Some(FactKind::Int),
-            "s" => Some(FactKind::String),
+            "s" | "w" => Some(FactKind::String),
             "t" => Some(FactKind::Timestamp),
             _ => None,
         };
-        Condition::new(source).problems(&kind_of)
+        let values_of = |name: &str| match name {
+            "w" => vec!["days".to_owned(), "hours".to_owned()],
+            _ => Vec::new(),
+        };
+        Condition::new(source).problems(&kind_of, &values_of)
     }
 
     #[test]
@@ -193,6 +221,7 @@ mod tests {
             "s.startsWith('a')",
             "(b && n == 1) == b",
             "1.5 * 2.0 > 1.0",
+            "w == 'days' || w != 'hours'",
         ] {
             assert_eq!(problems(source), Vec::<String>::new(), "{source}");
         }
@@ -215,6 +244,7 @@ mod tests {
             ("(n && b) == b", "gives a number to _&&_, which takes a bool"),
             ("n.startsWith('a')", "gives a number to startsWith, which takes a text"),
             ("-s == n", "gives a text to -_, which takes a number"),
+            ("w == 'day'", "compares w with \"day\"; it is one of days, hours"),
             ("[c] == [b]", "names the unknown fact c;"),
             ("ill", "names the unknown fact ill; declare it in [[facts]], or use one of kind,"),
         ] {

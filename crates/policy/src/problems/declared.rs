@@ -50,7 +50,8 @@ pub(super) fn check(policy: &Policy, report: &mut Report) {
         // A moment of a moment would hide how far it is from what is known.
         let chained = policy.moments.iter().any(|other| other.name == moment.from);
         if chained || policy.kind_of(&moment.from) != Some(FactKind::Timestamp) {
-            report.add(format!("{path}.from"), "expected a fact of type timestamp");
+            let what = format!("{:?} is no fact of type timestamp", moment.from);
+            report.add(format!("{path}.from"), what);
         }
         let (field, far) = match moment.distance {
             Distance::Days(days) => ("days", days.abs() > MAX_DAYS),
@@ -67,7 +68,8 @@ pub(super) fn check(policy: &Policy, report: &mut Report) {
         }
         super::repeated(&switch.values, &format!("{path}.values"), report);
         if !switch.values.contains(&switch.default) {
-            report.add(format!("{path}.default"), "is not among `values`");
+            let what = format!("is not among {}", switch.values.join(", "));
+            report.add(format!("{path}.default"), what);
         }
         if !(1..=500).contains(&switch.reason.chars().count()) {
             let what = "expected what is open and why this is the default, in 1 to 500 characters";
@@ -180,7 +182,8 @@ fn numbers(policy: &Policy, report: &mut Report) {
         if let Some(from) = &clock.from
             && policy.kind_of(from) != Some(FactKind::Timestamp)
         {
-            report.add(format!("clocks[{at}].from"), "expected a fact of type timestamp");
+            let what = format!("{from:?} is no fact of type timestamp, and no moment");
+            report.add(format!("clocks[{at}].from"), what);
         }
     }
 }

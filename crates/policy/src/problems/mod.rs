@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use redress_calendar::BusinessCalendar;
 use redress_core::id::is_valid_id;
 
+use crate::condition::Condition;
 use crate::facts::{BUILTINS, FactKind};
 use crate::model::{Citation, Policy, PolicyCalendar, PolicyProblem};
 use crate::vocabulary::{DayUnit, LineKind};
@@ -93,6 +94,15 @@ impl Policy {
         let switch = || self.switches.iter().any(|s| s.name == name).then_some(FactKind::String);
         let told = || self.facts.iter().find(|f| f.name == name).map(|fact| fact.kind);
         builtin.or_else(moment).or_else(switch).or_else(told)
+    }
+
+    /// What is wrong with a condition.
+    fn wrong_in(&self, condition: &Condition) -> Vec<String> {
+        let values_of = |name: &str| {
+            let switch = self.switches.iter().find(|switch| switch.name == name);
+            switch.map(|switch| switch.values.clone()).unwrap_or_default()
+        };
+        condition.problems(&|name| self.kind_of(name), &values_of)
     }
 
     /// The kinds of line that a tier covers.

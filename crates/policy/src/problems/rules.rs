@@ -22,7 +22,10 @@ pub(super) fn check(policy: &Policy, report: &mut Report) {
     let (tiers, overrides) = (policy.tiers.len(), policy.overrides.len());
     let (rows, clocks) = (policy.compensations.len(), policy.clocks.len());
     if tiers + overrides + rows == 0 {
-        report.add("tiers", "expected at least one [[tiers]]");
+        report.add(
+            "tiers",
+            "expected at least one of [[tiers]], [[overrides]] and [[compensations]]",
+        );
     }
     for (path, count) in
         [("tiers", tiers), ("overrides", overrides), ("compensations", rows), ("clocks", clocks)]
@@ -85,7 +88,7 @@ fn compensation(policy: &Policy, row: &Compensation, path: &str, report: &mut Re
     let review = if let Pays::Review(reason) = &row.pays { Some(reason) } else { None };
     words(row.words.as_ref(), review, path, report);
     if let Some(halving) = &row.halved {
-        for problem in halving.when.problems(&|name| policy.kind_of(name)) {
+        for problem in policy.wrong_in(&halving.when) {
             report.add(format!("{path}.halved_when"), problem);
         }
         citation(&halving.citation, &format!("{path}.halved_article"), report);
@@ -165,7 +168,7 @@ fn common(
             report.add(format!("{path}.kinds[{at}]"), "is not among the policy's `kinds`");
         }
     }
-    for problem in condition.iter().flat_map(|c| c.problems(&|name| policy.kind_of(name))) {
+    for problem in condition.iter().flat_map(|c| policy.wrong_in(c)) {
         report.add(format!("{path}.condition"), problem);
     }
     if let Some(own) = own_citation {

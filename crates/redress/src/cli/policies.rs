@@ -128,6 +128,9 @@ pub struct AskArgs {
     /// A kind of document that was shown, such as DEATH_CERTIFICATE; repeat for several.
     #[arg(long = "evidence", value_name = "KIND")]
     pub evidence: Vec<String>,
+    /// How a switch of the policy stands, as name=value; repeat for several.
+    #[arg(long = "choose", value_name = "NAME=VALUE")]
+    pub choices: Vec<String>,
     /// The language of explanations: en, zh, ru or de.
     #[arg(long, default_value = "en", value_parser = parse_language)]
     pub language: Language,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use redress_core::tenant::Tenant;
 use redress_proto::common::v1 as common;
 use redress_proto::common::v1::tenant_service_client::TenantServiceClient;
@@ -69,23 +69,6 @@ pub(crate) async fn apply_tenant(
     Ok(versions)
 }
 
-/// The file with the switches as they are chosen.
-fn chosen(mut source: String, choices: &[String]) -> Result<String> {
-    if choices.is_empty() {
-        return Ok(source);
-    }
-    if source.lines().any(|line| line.trim() == "[choices]") {
-        bail!("--choose: the file has [choices] of its own; change them there");
-    }
-    source.push_str("\n[choices]\n");
-    for choice in choices {
-        let (name, value) = choice.split_once('=').context("--choose: expected name=value")?;
-        let pair = toml::Table::from_iter([(name.to_owned(), toml::Value::from(value))]);
-        source.push_str(&pair.to_string());
-    }
-    Ok(source)
-}
-
 /// What names a policy in its file; the service reads the rest.
 #[derive(Deserialize)]
 struct PolicyHead {
@@ -95,7 +78,7 @@ struct PolicyHead {
 pub(super) async fn policy(args: &ApplyPolicyArgs) -> Result<()> {
     let ApplyPolicyArgs { apply: args, choices } = args;
     let connections = connect(args, None)?;
-    let source = chosen(policy::source(&args.file)?, choices)?;
+    let source = policy::chosen(policy::source(&args.file)?, choices)?;
     let policy = apply_policy(&connections, source)
         .await
         .with_context(|| format!("try `redress policy check {}`", args.file.display()))?;
@@ -126,18 +109,6 @@ mod tests {
     use super::*;
 
     const FILE: &str = include_str!("../../data/demo/tenant.toml");
-
-    #[test]
-    fn choices_are_written_behind_the_file() {
-        let pack = redress_policy::Pack::find("cn-rail-12306").unwrap().source.to_owned();
-        let choices = ["free_window_basis=hours".to_owned()];
-        let source = chosen(pack.clone(), &choices).unwrap();
-        let policy = redress_policy::check::check(&source).unwrap();
-        assert_eq!(policy.switches[0].value, "hours");
-        assert_eq!(chosen(pack.clone(), &[]).unwrap(), pack);
-        assert!(chosen(pack, &["hours".to_owned()]).is_err());
-        assert!(chosen(source, &choices).is_err(), "choices are made once");
-    }
 
     #[test]
     fn a_tenants_file_may_choose_policies() {

@@ -92,7 +92,7 @@ fn money(value: &DeValue<'_>) -> Read<Money> {
 /// How long a clock runs, such as `14 days`, `7 business days` or `1 month`.
 fn period(value: &DeValue<'_>) -> Read<(u16, DayUnit)> {
     let told = text(value)?;
-    let shape = "expected such as \"14 days\", \"7 business days\" or \"1 month\"";
+    let shape = "expected days or months, such as \"14 days\", \"7 business days\" or \"1 month\"";
     let (count, unit) = told.split_once(' ').ok_or_else(|| shape.to_owned())?;
     let unit = match unit {
         "day" | "days" => DayUnit::CivilDays,
@@ -226,7 +226,11 @@ fn pay_within(root: &Section<'_>) -> Option<(u16, DayUnit)> {
                 root.report(key, "stands beside pay_within; give one of them");
             }
         }
-        return root.may("pay_within", period);
+        let read = root.may("pay_within", period)?;
+        if !(1..=365).contains(&read.0) {
+            root.report("pay_within", "expected 1 to 365 of them");
+        }
+        return Some(read);
     }
     let days = root.must("pay_within_days", number);
     let unit = root.may("pay_within_unit", |value| word(value, DayUnit::ALL, DayUnit::as_str));

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use redress_calendar::{Zone, format_instant};
 use redress_core::clock::{Clock as _, SystemClock, Timestamp};
 use redress_core::money::Money;
-use redress_policy::check::{Problem, Report, check as check_text, report};
+use redress_policy::check::{Problem, Report, report};
 use redress_policy::{
     Answer, Decision, FactKind, FactState, FactUse, FactValue, Improvement, Language, LineFacts,
     LinePrice, NeededFact, Pack, Policy, Situation, Status,
@@ -94,6 +94,36 @@ pub(super) fn packs(args: &PacksArgs) -> Result<()> {
     Ok(())
 }
 
+/// The policy of a file. One whose examples alone do not come true can be asked too, to see why.
+fn usable(file: &Path, source: String) -> Result<Policy> {
+    let Report { policy, problems, .. } = report(&source);
+    let lines: Vec<_> = problems.iter().map(|problem| problem_line(file, problem)).collect();
+    match policy {
+        Some(policy) if problems.iter().all(|problem| problem.path.starts_with("examples[")) => {
+            lines.iter().for_each(output::note);
+            Ok(policy)
+        }
+        _ => bail!("the policy cannot be used\n{}", lines.join("\n")),
+    }
+}
+
+/// The file with the switches as they are chosen.
+pub(super) fn chosen(mut source: String, choices: &[String]) -> Result<String> {
+    if choices.is_empty() {
+        return Ok(source);
+    }
+    if source.lines().any(|line| line.trim() == "[choices]") {
+        bail!("--choose: the file has [choices] of its own; change them there");
+    }
+    source.push_str("\n[choices]\n");
+    for choice in choices {
+        let (name, value) = choice.split_once('=').context("--choose: expected name=value")?;
+        let pair = toml::Table::from_iter([(name.to_owned(), toml::Value::from(value))]);
+        source.push_str(&pair.to_string());
+    }
+    Ok(source)
+}
+
 /// The question of a command, with what it is asked of.
 struct Question<'a> {
     args: &'a AskArgs,
@@ -106,10 +136,7 @@ struct Question<'a> {
 
 impl<'a> Question<'a> {
     fn read(args: &'a AskArgs) -> Result<Self> {
-        let policy = check_text(&source(&args.file)?).map_err(|problems| {
-            let lines: Vec<_> = problems.iter().map(|p| problem_line(&args.file, p)).collect();
-            anyhow::anyhow!("the policy cannot be used\n{}", lines.join("\n"))
-        })?;
+        let policy = usable(&args.file, chosen(source(&args.file)?, &args.choices)?)?;
         let gross = Money::parse_decimal(args.currency, &args.price).context("--price")?;
         if gross.minor_units < 0 {
             bail!("--price: expected an amount that is not below zero");
@@ -338,11 +365,16 @@ pub(super) fn what_if(args: &AskArgs) -> Result<ExitCode> {
 /// A boundary, and what is answered at it and right after it.
 type Row = (Timestamp, Decision, Decision);
 
-/// Rule, fee and refund, or what stands in their way.
+/// Rule, fee and refund, or what stands in their way; with what is owed besides.
 fn cells(question: &Question<'_>, decision: &Decision) -> [String; 3] {
     match decision {
         Decision::Priced(prices) => prices.first().map_or_else(Default::default, |price| {
-            [price.rule.clone(), question.amount(price.fee), question.amount(price.refund)]
+            let owed = price.compensation.as_ref().map_or_else(String::new, |due| {
+                let amount = due.amount.map_or_else(|| "a claim".to_owned(), |a| a.to_string());
+                format!(", {amount} by {}", due.rule)
+            });
+            let refund = format!("{}{owed}", question.amount(price.refund));
+            [price.rule.clone(), question.amount(price.fee), refund]
         }),
         Decision::NeedsFacts(facts) => {
             let names: Vec<_> = facts.iter().map(|fact| fact.name.as_str()).collect();

@@ -42,6 +42,7 @@ fn ask(file: &Path, facts: &[&str]) -> AskArgs {
         override_code: None,
         evidence: Vec::new(),
         language: Language::En,
+        choices: Vec::new(),
         json: true,
     }
 }
@@ -143,4 +144,16 @@ fn a_law_is_asked_by_its_id_and_answers_in_the_language_asked_for() {
     let unknown = PacksArgs { id: Some("mars-air".to_owned()), json: false };
     let error = packs(&unknown).unwrap_err().to_string();
     assert!(error.contains("there are cn-air-2021, "), "{error}");
+}
+
+#[test]
+fn choices_are_written_behind_the_file() {
+    let pack = redress_policy::Pack::find("cn-rail-12306").unwrap().source.to_owned();
+    let choices = ["free_window_basis=hours".to_owned()];
+    let source = chosen(pack.clone(), &choices).unwrap();
+    let policy = redress_policy::check::check(&source).unwrap();
+    assert_eq!(policy.switches[0].value, "hours");
+    assert_eq!(chosen(pack.clone(), &[]).unwrap(), pack);
+    assert!(chosen(pack, &["hours".to_owned()]).is_err());
+    assert!(chosen(source, &choices).is_err(), "choices are made once");
 }

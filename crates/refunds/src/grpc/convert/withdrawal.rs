@@ -2,7 +2,7 @@
 //!
 //! Invariant: each line is named once, with a number of units or whole.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use redress_api::{ApiError, FieldViolation, time};
 use redress_policy::{FactValue, OverrideCode};
@@ -20,7 +20,7 @@ pub(in crate::grpc) struct Parts {
     pub partial_lines: Vec<pb::PartialLine>,
     pub override_code: i32,
     pub evidence: Vec<pb::Evidence>,
-    pub facts: HashMap<String, pb::FactValue>,
+    pub facts: BTreeMap<String, pb::FactValue>,
 }
 
 impl From<pb::OrderRefund> for Parts {
@@ -128,7 +128,7 @@ mod tests {
             partial_lines: vec![pb::PartialLine { line_id: "b".to_owned(), quantity: 2 }],
             override_code: 0,
             evidence: Vec::new(),
-            facts: HashMap::new(),
+            facts: BTreeMap::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `PolicyService.EvaluatePolicy` and `ListPolicyPacks`, and quotes under a law: compensation,
 //! languages, cases for a person.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use redress_api::time;
 use redress_calendar::parse_instant;
@@ -34,7 +34,7 @@ fn at(text: &str) -> prost_types::Timestamp {
     time::to_proto(parse_instant(text).unwrap())
 }
 
-fn facts(told: &[(&str, &str)]) -> HashMap<String, String> {
+fn facts(told: &[(&str, &str)]) -> BTreeMap<String, String> {
     told.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
