@@ -85,21 +85,34 @@ impl Mortal {
         name: &'static str,
         call: impl Future<Output = T>,
     ) -> T {
-        if self.death.moment == Moment::Before && self.done().len() >= self.death.step {
-            self.dead.cancel();
-        }
-        if self.dead.is_cancelled() {
+        if self.ends_before_this_step() {
             return pending().await;
         }
         let answer = call.await;
         if !IDLE_QUESTIONS.contains(&name) && !is_empty_claim(&answer) {
-            let mut done = self.done.lock().unwrap();
-            done.push(name);
-            if self.death.moment == Moment::After && done.len() > self.death.step {
-                self.dead.cancel();
-            }
+            self.record(name);
         }
         if self.dead.is_cancelled() { pending().await } else { answer }
+    }
+
+    fn ends_before_this_step(&self) -> bool {
+        let done = self.done.lock().unwrap();
+        if self.death.moment == Moment::Before && done.len() >= self.death.step {
+            self.dead.cancel();
+        }
+        self.dead.is_cancelled()
+    }
+
+    /// A step that another one's end overtook had its effect, but nobody lived to know.
+    fn record(&self, name: &'static str) {
+        let mut done = self.done.lock().unwrap();
+        if self.dead.is_cancelled() {
+            return;
+        }
+        done.push(name);
+        if self.death.moment == Moment::After && done.len() > self.death.step {
+            self.dead.cancel();
+        }
     }
 }
 
