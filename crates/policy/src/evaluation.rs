@@ -56,10 +56,8 @@ pub enum ImprovedBy {
     },
     /// A document that shows a fact of the same case.
     Fact {
-        /// The fact.
+        /// The fact: a yes or no, which the document shows to be yes.
         name: String,
-        /// What it would have to be.
-        value: bool,
         /// The kind of document.
         document: String,
     },
@@ -146,16 +144,17 @@ impl Policy {
             found.extend(self.improvement(by, &asked, owed.as_ref()));
         }
         for used in self.facts_of(situation, decision) {
-            let (FactState::Used(FactValue::Bool(value))
-            | FactState::Assumed(FactValue::Bool(value))) = used.state
+            // A document shows that something is so, never that it is not.
+            let (FactState::Used(FactValue::Bool(false))
+            | FactState::Assumed(FactValue::Bool(false))) = used.state
             else {
                 continue;
             };
             let document = self.declared(&used.name).and_then(|fact| fact.document.clone());
             let Some(document) = document else { continue };
             let mut facts = situation.facts.clone();
-            facts.insert(used.name.clone(), FactValue::Bool(!value));
-            let by = ImprovedBy::Fact { name: used.name, value: !value, document };
+            facts.insert(used.name.clone(), FactValue::Bool(true));
+            let by = ImprovedBy::Fact { name: used.name, document };
             let asked = Situation { facts: &facts, ..*situation };
             found.extend(self.improvement(by, &asked, owed.as_ref()));
         }
@@ -174,8 +173,12 @@ impl Policy {
                 let better = owed.map_or(price.refund > 0, |owed| is_better(&price, owed));
                 better.then_some(Improvement { by, price: Some(price) })
             }
-            Decision::NeedsFacts(_) => Some(Improvement { by, price: None }),
-            Decision::Review(_) | Decision::Refused(_) => None,
+            // What an override would give can only be told with more facts. Of a fact of the same case
+            // nobody knows then whether it helps.
+            Decision::NeedsFacts(_) if matches!(by, ImprovedBy::Documents { .. }) => {
+                Some(Improvement { by, price: None })
+            }
+            Decision::NeedsFacts(_) | Decision::Review(_) | Decision::Refused(_) => None,
         }
     }
 }

@@ -22,8 +22,9 @@ pub(crate) struct Fee {
     pub(crate) bounded: i64,
 }
 
-/// The fee for `units` that cost `gross` together, reckoned for each unit by itself: the sum of what
-/// each costs, where the units' prices differ by a minor unit at most.
+/// The fee for `units` that cost `gross` together, reckoned for each unit by itself. Price and told
+/// amounts are for all units: each gets its part, the first ones a minor unit more where they do not
+/// divide.
 pub(crate) fn fee_by_unit(
     terms: &Terms,
     told: Told,
@@ -32,33 +33,35 @@ pub(crate) fn fee_by_unit(
     units: i64,
 ) -> Fee {
     let (gross, units) = (gross.max(0), units.max(1));
-    let (price, dearer) = (gross / units, gross % units);
-    // An amount that was told is for all of them.
-    let each = Told {
-        base: told.base.map(|base| base / units),
-        cost: told.cost / units,
-        minimum: told.minimum / units,
-        days: told.days,
-    };
-    let of = |price: i64, count: i64| {
-        let one = fee(terms, each, rounding, price, 1);
-        let times = |amount: i64| amount.saturating_mul(count);
-        Fee {
-            amount: times(one.amount),
-            fixed: times(one.fixed),
-            rounded: times(one.rounded),
-            inexact: one.inexact && count > 0,
-            bounded: times(one.bounded),
-        }
-    };
-    let (common, rest) = (of(price, units - dearer), of(price.saturating_add(1), dearer));
-    Fee {
-        amount: common.amount.saturating_add(rest.amount),
-        fixed: common.fixed.saturating_add(rest.fixed),
-        rounded: common.rounded.saturating_add(rest.rounded),
-        inexact: common.inexact || rest.inexact,
-        bounded: common.bounded.saturating_add(rest.bounded),
+    let base = told.base.map(|base| base.clamp(0, gross));
+    let (cost, minimum) = (told.cost.max(0), told.minimum.max(0));
+    let part = |amount: i64, at: i64| amount / units + i64::from(at < amount % units);
+    // Units between two of these are alike.
+    let mut bounds: Vec<i64> =
+        [gross, base.unwrap_or(0), cost, minimum].iter().map(|amount| amount % units).collect();
+    bounds.extend([0, units]);
+    bounds.sort_unstable();
+    bounds.dedup();
+    let mut sum = Fee { amount: 0, fixed: 0, rounded: 0, inexact: false, bounded: 0 };
+    for pair in bounds.windows(2) {
+        let (at, count) = (pair[0], pair[1] - pair[0]);
+        let each = Told {
+            base: base.map(|base| part(base, at)),
+            cost: part(cost, at),
+            minimum: part(minimum, at),
+            days: told.days,
+        };
+        let one = fee(terms, each, rounding, part(gross, at), 1);
+        let add = |total: i64, amount: i64| total.saturating_add(amount.saturating_mul(count));
+        sum = Fee {
+            amount: add(sum.amount, one.amount),
+            fixed: add(sum.fixed, one.fixed),
+            rounded: add(sum.rounded, one.rounded),
+            inexact: sum.inexact || one.inexact,
+            bounded: add(sum.bounded, one.bounded),
+        };
     }
+    sum
 }
 
 /// Amounts that facts tell, in minor units of the order's currency.
@@ -280,6 +283,10 @@ mod tests {
         assert_eq!(fee_by_unit(&fixed, Told::default(), half, 9_000, 3).fixed, 300);
         let told = Told { cost: 900, ..Told::default() };
         assert_eq!(fee_by_unit(&part(0), told, Rounding::default(), 9_000, 3).amount, 900);
+        let told = Told { cost: 1, ..Told::default() };
+        assert_eq!(fee_by_unit(&part(0), told, Rounding::default(), 21_000, 21).amount, 1);
+        let told = Told { minimum: 1_001, ..Told::default() };
+        assert_eq!(fee_by_unit(&part(0), told, Rounding::default(), 21_000, 21).amount, 1_001);
     }
 
     #[test]

@@ -48,6 +48,20 @@ pub fn check(text: &str) -> Result<Policy, Vec<Problem>> {
     }
 }
 
+/// Reads a policy file and checks it, but does not run its examples and does not look whether it
+/// keeps what it promises: enough to ask it something.
+pub fn read(text: &str) -> Result<Policy, Vec<Problem>> {
+    let reader = Reader::new(text);
+    let read = reader.root().and_then(read::file).filter(|_| reader.is_clean());
+    for PolicyProblem { field, description } in read.iter().flat_map(|(p, _)| p.problems()) {
+        reader.report(&field, description);
+    }
+    match read {
+        Some((policy, _)) if reader.is_clean() => Ok(policy),
+        _ => Err(reader.problems()),
+    }
+}
+
 /// Reads a policy file, checks it and runs its examples; tells the figures too.
 pub fn report(text: &str) -> Report {
     let reader = Reader::new(text);
@@ -90,12 +104,12 @@ pub fn report(text: &str) -> Report {
 /// Whether a policy that has the id of a law is that law: its file, with choices behind it at most.
 fn identity(policy: &Policy, text: &str, reader: &Reader<'_>) {
     let Some(law) = Pack::find(policy.id.as_str()) else { return };
-    let is_choice = |line: &str| {
-        let line = line.trim();
-        line.is_empty() || line == "[choices]" || !line.starts_with('[')
-    };
-    let rest = text.strip_prefix(law.source);
-    if !rest.is_some_and(|rest| rest.lines().all(is_choice)) {
+    let is_its_file = text.strip_prefix(law.source).is_some_and(|rest| {
+        let mut lines = rest.lines().map(str::trim).filter(|line| !line.is_empty());
+        let head = lines.next();
+        head.is_none_or(|head| head == "[choices]") && lines.all(|line| !line.starts_with('['))
+    });
+    if !is_its_file {
         let what = "is the id of a law that comes with Redress, and this is not its file: choose \
                     another id, and promise the law with `at_least`";
         reader.report("id", what);
@@ -112,7 +126,15 @@ fn promises(policy: &Policy, reader: &Reader<'_>) {
         };
         if !law.mandatory {
             reader.report(&field, format!("{id} is no mandatory law"));
-        } else if let Some(less) = policy.shortfall(law) {
+            continue;
+        }
+        let unprovable = policy.unprovable(law);
+        for PolicyProblem { field, description } in &unprovable {
+            reader.report(field, format!("{id} is promised: {description}"));
+        }
+        if unprovable.is_empty()
+            && let Some(less) = policy.shortfall(law)
+        {
             reader.report(&field, format!("gives less than {id}: {less}"));
         }
     }

@@ -24,9 +24,10 @@ impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut lines = BTreeMap::new();
-        index(text, table.get_ref(), "", &mut lines);
+        let starts = Starts::of(text);
+        index(&starts, table.get_ref(), "", &mut lines);
         let problem = |error: &toml::de::Error| Problem {
-            line: line_of(text, &error.span().unwrap_or(0..0)),
+            line: starts.line_of(&error.span().unwrap_or(0..0)),
             path: String::new(),
             reason: format!("is not TOML: {}", error.message()),
         };
@@ -53,7 +54,10 @@ impl<'a> Reader<'a> {
             }
         };
         let problem = Problem { line, path: path.to_owned(), reason: reason.into() };
-        self.problems.borrow_mut().push(problem);
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() < MAX_PROBLEMS {
+            problems.push(problem);
+        }
     }
 
     pub(super) fn is_clean(&self) -> bool {
@@ -68,21 +72,33 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn line_of(text: &str, span: &Range<usize>) -> usize {
-    let end = span.start.min(text.len());
-    1 + text.get(..end).unwrap_or(text).matches('\n').count()
+/// Who has so many problems reads the first of them first.
+const MAX_PROBLEMS: usize = 200;
+
+/// Where each line begins.
+struct Starts(Vec<usize>);
+
+impl Starts {
+    fn of(text: &str) -> Self {
+        let after = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self(std::iter::once(0).chain(after).collect())
+    }
+
+    fn line_of(&self, span: &Range<usize>) -> usize {
+        self.0.partition_point(|start| *start <= span.start).max(1)
+    }
 }
 
-fn index(text: &str, table: &DeTable<'_>, prefix: &str, lines: &mut BTreeMap<String, usize>) {
+fn index(text: &Starts, table: &DeTable<'_>, prefix: &str, lines: &mut BTreeMap<String, usize>) {
     for (key, value) in table {
         let path = join(prefix, key.get_ref());
-        lines.insert(path.clone(), line_of(text, &key.span()));
+        lines.insert(path.clone(), text.line_of(&key.span()));
         index_value(text, value, &path, lines);
     }
 }
 
 fn index_value(
-    text: &str,
+    text: &Starts,
     value: &Spanned<DeValue<'_>>,
     path: &str,
     lines: &mut BTreeMap<String, usize>,
@@ -92,12 +108,20 @@ fn index_value(
         DeValue::Array(items) => {
             for (at, item) in items.iter().enumerate() {
                 let path = format!("{path}[{at}]");
-                lines.insert(path.clone(), line_of(text, &item.span()));
+                lines.insert(path.clone(), text.line_of(&item.span()));
                 index_value(text, item, &path, lines);
             }
         }
         _ => {}
     }
+}
+
+/// A key as it can be shown: what moves the cursor is written out.
+fn printable(key: &str) -> String {
+    key.chars()
+        .take(64)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
 }
 
 fn join(prefix: &str, key: &str) -> String {
@@ -150,7 +174,10 @@ impl<'a> Section<'a> {
     pub(super) fn only(&self, known: &[&str]) {
         for key in self.table.keys().map(Spanned::get_ref) {
             if !known.contains(&key.as_ref()) {
-                self.report(key, format!("is an unknown key; there are {}", known.join(", ")));
+                self.report(
+                    &printable(key),
+                    format!("is an unknown key; there are {}", known.join(", ")),
+                );
             }
         }
     }
@@ -252,7 +279,7 @@ impl<'a> Section<'a> {
         for key in self.table.keys().map(Spanned::get_ref) {
             if !known.contains(&key.as_ref()) {
                 let known = known.join(", ");
-                self.report(key, format!("is an unknown key; there are {known}"));
+                self.report(&printable(key), format!("is an unknown key; there are {known}"));
             }
         }
     }

@@ -233,10 +233,11 @@ fn shown(evidence: &[String], words: &Words<'_>) -> String {
 
 /// `; Angaben dazu: a = 1 und b = ja`, or nothing.
 fn here(facts: &KnownFacts, words: &Words<'_>) -> String {
-    if facts.is_empty() {
+    let told = words.facts(facts, " = ", ["nein", "ja"]);
+    if told.is_empty() {
         return String::new();
     }
-    format!("; Angaben dazu: {}", words.facts(facts, " = ", ["nein", "ja"]).join("; "))
+    format!("; Angaben dazu: {}", told.join("; "))
 }
 
 /// `19. Dezember 2026, 15:30 Uhr (Europe/Berlin)`.

@@ -133,8 +133,10 @@ fn compensation_sentence(step: &Step, words: &Words<'_>) -> String {
         ),
         Step::CompensationFixed { rule, amount, per, units } => {
             let each = match per {
-                FixedFeePer::Unit => format!(" for each of {}", count(*units, "passenger")),
-                FixedFeePer::Line => String::new(),
+                FixedFeePer::Unit if *units != 1 => {
+                    format!(" for each of {}", count(*units, "passenger"))
+                }
+                FixedFeePer::Unit | FixedFeePer::Line => String::new(),
             };
             format!("Rule {rule}{} gives compensation of {amount}{each}.", words.article(rule))
         }
@@ -168,8 +170,8 @@ const fn goes(kept: bool) -> &'static str {
 /// What happened, as in `because the event was cancelled`.
 const fn happened(code: OverrideCode) -> &'static str {
     match code {
-        OverrideCode::EventCancelled => "the event was cancelled",
-        OverrideCode::EventPostponed => "the event was postponed",
+        OverrideCode::EventCancelled => "the event or trip was cancelled",
+        OverrideCode::EventPostponed => "the event or trip was postponed",
         OverrideCode::EventMoved => "the event was moved to another place",
         OverrideCode::Illness => "someone fell ill",
         OverrideCode::Death => "someone died",
@@ -202,10 +204,11 @@ fn shown(evidence: &[String], words: &Words<'_>) -> String {
 
 /// `; here, a is 1 and b is 2`, or nothing.
 fn here(facts: &KnownFacts, words: &Words<'_>) -> String {
-    if facts.is_empty() {
+    let told = words.facts(facts, " is ", ["no", "yes"]);
+    if told.is_empty() {
         return String::new();
     }
-    format!("; here, {}", words.facts(facts, " is ", ["no", "yes"]).join("; "))
+    format!("; here, {}", told.join("; "))
 }
 
 /// `19 December 2026, 15:30 (Europe/Berlin)`.

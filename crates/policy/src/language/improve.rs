@@ -25,8 +25,12 @@ impl Policy {
             return unknown(&names, language);
         };
         let refund = Money { currency, minor_units: price.refund };
-        let owed = price.compensation.as_ref().and_then(|due| due.amount);
-        known(&names, refund, owed, language)
+        let due = price.compensation.as_ref();
+        let text = known(&names, refund, due.and_then(|due| due.amount), language);
+        if due.is_some_and(|due| due.amount.is_none()) {
+            return format!("{text}{}", damages(language));
+        }
+        text
     }
 
     /// The name of a kind of document, with its word.
@@ -54,7 +58,8 @@ fn known(names: &[String], refund: Money, owed: Option<Money>, language: Languag
             besides(|owed| format!(", and compensation of {owed} would be owed besides"))
         ),
         Language::Ru => format!(
-            "При предъявлении документа «{}» возврат составит {refund}{}.",
+            "При предъявлении {} «{}» возврат составит {refund}{}.",
+            russian_documents(names.len()),
             names.join("» и «"),
             besides(|owed| format!(", и дополнительно полагается компенсация {owed}"))
         ),
@@ -64,6 +69,21 @@ fn known(names: &[String], refund: Money, owed: Option<Money>, language: Languag
             besides(|owed| format!("，另应支付补偿金 {owed}"))
         ),
     }
+}
+
+/// Damages can be claimed besides.
+const fn damages(language: Language) -> &'static str {
+    match language {
+        Language::De => " Zusätzlich kann Schadensersatz verlangt werden.",
+        Language::En => " Damages could be claimed besides.",
+        Language::Ru => " Кроме того, можно требовать возмещения убытков.",
+        Language::Zh => "此外，还可主张损害赔偿。",
+    }
+}
+
+/// `документа` or `документов`.
+const fn russian_documents(count: usize) -> &'static str {
+    if count == 1 { "документа" } else { "документов" }
 }
 
 fn unknown(names: &[String], language: Language) -> String {
@@ -77,7 +97,8 @@ fn unknown(names: &[String], language: Language) -> String {
             names.join(" and ")
         ),
         Language::Ru => format!(
-            "При предъявлении документа «{}» может полагаться больше; для этого нужны сведения.",
+            "При предъявлении {} «{}» может полагаться больше; для этого нужны дополнительные сведения.",
+            russian_documents(names.len()),
             names.join("» и «")
         ),
         Language::Zh => {
@@ -108,7 +129,7 @@ mod tests {
             ),
             (
                 Language::Ru,
-                "При предъявлении документа «a» и «b» возврат составит EUR 30.00, и дополнительно полагается компенсация EUR 2.50.",
+                "При предъявлении документов «a» и «b» возврат составит EUR 30.00, и дополнительно полагается компенсация EUR 2.50.",
             ),
             (Language::Zh, "如提供a和b，可退款 EUR 30.00，另应支付补偿金 EUR 2.50。"),
         ] {

@@ -121,7 +121,14 @@ impl Words<'_> {
                 |fact| format!("{} {value}", fact.question.in_language(self.language)),
             )
         };
-        facts.iter().map(told).collect()
+        // A switch and a moment are the policy's own, and the words of its rules speak of them.
+        let own = |name: &str| {
+            self.policy.is_some_and(|policy| {
+                policy.switches.iter().any(|switch| switch.name == name)
+                    || policy.moments.iter().any(|moment| moment.name == name)
+            })
+        };
+        facts.iter().filter(|(name, _)| !own(name)).map(told).collect()
     }
 }
 

@@ -232,10 +232,11 @@ fn shown(evidence: &[String], words: &Words<'_>) -> String {
 
 /// `; исходные данные: a — 1 и b — да`, or nothing.
 fn here(facts: &KnownFacts, words: &Words<'_>) -> String {
-    if facts.is_empty() {
+    let told = words.facts(facts, " — ", ["нет", "да"]);
+    if told.is_empty() {
         return String::new();
     }
-    format!("; исходные данные: {}", words.facts(facts, " — ", ["нет", "да"]).join("; "))
+    format!("; исходные данные: {}", told.join("; "))
 }
 
 /// `19 декабря 2026 г., 15:30 (Europe/Berlin)`.

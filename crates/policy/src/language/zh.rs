@@ -198,10 +198,11 @@ fn shown(evidence: &[String], words: &Words<'_>) -> String {
 
 /// `；本次申请中，a 为 1，b 为“是”`, or nothing.
 fn here(facts: &KnownFacts, words: &Words<'_>) -> String {
-    if facts.is_empty() {
+    let told = words.facts(facts, "为", ["“否”", "“是”"]);
+    if told.is_empty() {
         return String::new();
     }
-    format!("；本次申请中，{}", words.facts(facts, "为", ["“否”", "“是”"]).join("；"))
+    format!("；本次申请中，{}", told.join("；"))
 }
 
 /// `2026年12月19日 15:30（Europe/Berlin）`.

@@ -12,7 +12,7 @@ use redress_core::money::Money;
 use super::Pack;
 use crate::compensation::Pays;
 use crate::facts::FactValue;
-use crate::floor::{Case, Cases, Dice};
+use crate::floor::cases::{Case, Cases, Dice};
 use crate::model::Policy;
 use crate::situation::{Decision, LineFacts, LinePrice, Situation};
 use crate::vocabulary::{FixedFeePer, LineKind, OverrideCode};

@@ -13,9 +13,11 @@ use crate::texts::Texts;
 
 /// The most facts, moments or switches that a policy may have.
 const MAX_DECLARED: usize = 50;
+/// The most laws that a policy may promise: each is looked into at length.
+const MAX_PROMISES: usize = 5;
 /// Ten years.
-const MAX_DAYS: i32 = 3_650;
-const MAX_MONTHS: i32 = 120;
+const MAX_DAYS: u32 = 3_650;
+const MAX_MONTHS: u32 = 120;
 /// Words that CEL keeps for itself.
 const RESERVED: [&str; 22] = [
     "as",
@@ -54,8 +56,8 @@ pub(super) fn check(policy: &Policy, report: &mut Report) {
             report.add(format!("{path}.from"), what);
         }
         let (field, far) = match moment.distance {
-            Distance::Days(days) => ("days", days.abs() > MAX_DAYS),
-            Distance::Months(months) => ("months", months.abs() > MAX_MONTHS),
+            Distance::Days(days) => ("days", days.unsigned_abs() > MAX_DAYS),
+            Distance::Months(months) => ("months", months.unsigned_abs() > MAX_MONTHS),
         };
         if far {
             report.add(format!("{path}.{field}"), "must be at most ten years");
@@ -82,10 +84,9 @@ pub(super) fn check(policy: &Policy, report: &mut Report) {
     numbers(policy, report);
 }
 
-fn names(policy: &Policy, report: &mut Report) {
-    let facts = policy.facts.iter().map(|fact| &fact.name).enumerate();
-    let moments = policy.moments.iter().map(|moment| &moment.name).enumerate();
-    let switches = policy.switches.iter().map(|switch| &switch.name).enumerate();
+/// Whether more is declared than is compared with each other.
+pub(super) fn too_many(policy: &Policy, report: &mut Report) -> bool {
+    let before = report.0.len();
     for (table, count) in [
         ("facts", policy.facts.len()),
         ("moments", policy.moments.len()),
@@ -95,6 +96,17 @@ fn names(policy: &Policy, report: &mut Report) {
             report.add(table, format!("at most {MAX_DECLARED} are allowed"));
         }
     }
+    if policy.at_least.len() > MAX_PROMISES {
+        report.add("at_least", format!("at most {MAX_PROMISES} are allowed"));
+    }
+    super::repeated(&policy.at_least, "at_least", report);
+    report.0.len() > before
+}
+
+fn names(policy: &Policy, report: &mut Report) {
+    let facts = policy.facts.iter().map(|fact| &fact.name).enumerate();
+    let moments = policy.moments.iter().map(|moment| &moment.name).enumerate();
+    let switches = policy.switches.iter().map(|switch| &switch.name).enumerate();
     let all = facts
         .map(|(at, name)| ("facts", at, name))
         .chain(moments.map(|(at, name)| ("moments", at, name)))
@@ -123,11 +135,14 @@ fn facts(policy: &Policy, report: &mut Report) {
             let what = "expected the question that an agent asks, in 1 to 500 characters";
             report.add(format!("{path}.question"), what);
         }
+        let question = format!("{path}.question");
+        fact.question.all().iter().for_each(|text| printable(text, &question, report));
         if let Some(assumption) = fact.assume.as_ref() {
             if assumption.value.kind() != fact.kind {
                 let what = format!("expected a value of type {}", fact.kind.as_str());
                 report.add(format!("{path}.assume"), what);
             }
+            printable(&assumption.because, &format!("{path}.because"), report);
             if !(1..=500).contains(&assumption.because.chars().count()) {
                 let what = "expected who bears the burden, and where that stands";
                 report.add(format!("{path}.because"), what);
@@ -139,11 +154,21 @@ fn facts(policy: &Policy, report: &mut Report) {
     }
 }
 
+/// Characters that move the cursor or turn the direction of writing could make a text say what it
+/// does not.
+pub(super) fn printable(text: &str, path: &str, report: &mut Report) {
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if text.chars().any(|c| c.is_control() || turns(c)) {
+        report.add(path, "must not have control characters, line breaks among them");
+    }
+}
+
 /// A text for people, in each of its languages.
 pub(super) fn texts(texts: &Texts, path: &str, report: &mut Report) {
     if texts.all().iter().any(|text| !(1..=500).contains(&text.chars().count())) {
         report.add(path, "expected 1 to 500 characters");
     }
+    texts.all().iter().for_each(|text| printable(text, path, report));
 }
 
 /// Facts that amounts and clocks are taken from.

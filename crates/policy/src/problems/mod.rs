@@ -14,7 +14,7 @@ use redress_core::id::is_valid_id;
 
 use crate::condition::Condition;
 use crate::facts::{BUILTINS, FactKind};
-use crate::model::{Citation, Policy, PolicyCalendar, PolicyProblem};
+use crate::model::{Citation, Policy, PolicyCalendar, PolicyProblem, Rounding};
 use crate::vocabulary::{DayUnit, LineKind};
 
 /// The most rules that a policy may have of a sort.
@@ -38,6 +38,10 @@ impl Policy {
     pub fn problems(&self) -> Vec<PolicyProblem> {
         let mut report = Report::default();
         self.head(&mut report);
+        if rules::too_many(self, &mut report) || declared::too_many(self, &mut report) {
+            // What follows compares each with each.
+            return report.0;
+        }
         declared::check(self, &mut report);
         rules::check(self, &mut report);
         order::check(self, &mut report);
@@ -61,11 +65,11 @@ impl Policy {
         if self.pay_within_rolls && self.calendar.is_none() {
             report.add("pay_within_rolls", NEEDS_CALENDAR);
         }
-        if self.rounding.step < 1 {
-            report.add("rounding.step", "expected at least 1 minor unit");
-        } else if self.rounding.step > 1 && self.currency.is_none() {
-            report.add("rounding.step", "a step above 1 is an amount and needs `currency`");
+        rounding(self, self.rounding, "rounding.step", report);
+        if let Some(own) = self.compensation_rounding {
+            rounding(self, own, "compensation_rounding.step", report);
         }
+        declared::printable(&self.display_name, "display_name", report);
         repeated(&self.kinds, "kinds", report);
         if let Some(at) = self.kinds.iter().position(|kind| kind.is_fee_or_tax()) {
             let why = "fees and taxes are always allowed; see `refunds_fees`";
@@ -115,7 +119,19 @@ impl Policy {
     }
 }
 
+fn rounding(policy: &Policy, rounding: Rounding, field: &str, report: &mut Report) {
+    if !(1..=MAX_STEP).contains(&rounding.step) {
+        report.add(field, format!("expected 1 to {MAX_STEP} minor units"));
+    } else if rounding.step > 1 && policy.currency.is_none() {
+        report.add(field, "a step above 1 is an amount and needs `currency`");
+    }
+}
+
+/// The largest step of a rounding, in minor units.
+const MAX_STEP: i64 = 1_000_000;
+
 fn citation(citation: &Citation, path: &str, report: &mut Report) {
+    declared::printable(&citation.title, &format!("{path}.title"), report);
     if !(1..=200).contains(&citation.title.chars().count()) {
         report
             .add(format!("{path}.title"), "expected where the rule stands, in 1 to 200 characters");

@@ -18,7 +18,8 @@ const MAX_DAYS: u32 = 3_650;
 /// The most documents that an override may ask for.
 const MAX_EVIDENCE: usize = 10;
 
-pub(super) fn check(policy: &Policy, report: &mut Report) {
+/// Whether there are more rules than are compared with each other, or none.
+pub(super) fn too_many(policy: &Policy, report: &mut Report) -> bool {
     let (tiers, overrides) = (policy.tiers.len(), policy.overrides.len());
     let (rows, clocks) = (policy.compensations.len(), policy.clocks.len());
     if tiers + overrides + rows == 0 {
@@ -34,6 +35,10 @@ pub(super) fn check(policy: &Policy, report: &mut Report) {
             report.add(path, format!("at most {MAX_RULES} are allowed"));
         }
     }
+    [tiers, overrides, rows, clocks].iter().any(|count| *count > MAX_RULES)
+}
+
+pub(super) fn check(policy: &Policy, report: &mut Report) {
     let mut seen = BTreeSet::new();
     for (at, tier) in policy.tiers.iter().enumerate() {
         let path = format!("tiers[{at}]");

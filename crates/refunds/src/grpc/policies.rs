@@ -5,11 +5,12 @@ use redress_api::{ApiError, Valid, validated};
 use redress_core::id::PolicyId;
 use redress_proto::refunds::v1 as pb;
 use redress_proto::refunds::v1::policy_service_server::PolicyService;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use super::convert::{self, evaluation, policy};
 use super::status::refuse;
-use crate::app::{self, Refunds};
+use crate::app::{self, RefundError, Refunds};
 
 const LIST_POLICIES: &str = "redress.refunds.v1.PolicyService/ListPolicies";
 
@@ -28,6 +29,22 @@ impl PolicyGrpc {
     }
 }
 
+/// How many policy files are read at once. Reading one can take a second of work, most of it for the
+/// laws that it promises.
+static READERS: Semaphore = Semaphore::const_new(1);
+
+/// Does work apart from the threads that serve calls.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+    let closed = |error: tokio::sync::AcquireError| ApiError::Internal(error.into());
+    let permit = READERS.acquire().await.map_err(closed)?;
+    let done = tokio::task::spawn_blocking(move || {
+        // Held until the work is over, also when nobody waits for it any more.
+        let _permit = permit;
+        work()
+    });
+    done.await.map_err(|error| refuse(RefundError::Api(ApiError::Internal(error.into()))))
+}
+
 #[tonic::async_trait]
 impl PolicyService for PolicyGrpc {
     async fn apply_policy(
@@ -35,7 +52,9 @@ impl PolicyService for PolicyGrpc {
         request: Request<pb::ApplyPolicyRequest>,
     ) -> Result<Response<pb::Policy>, Status> {
         let Valid { caller, message, .. } = validated(request)?;
-        let policy = policy::from_proto(message.policy.unwrap_or_default(), "policy")
+        let sent = message.policy.unwrap_or_default();
+        let policy = apart(move || policy::from_proto(sent, "policy"))
+            .await?
             .map_err(ApiError::invalid_fields)?;
         let ask = app::ApplyPolicy { policy, actor: caller.subject, roles: caller.roles };
         let stored = app::apply_policy(&self.app, &caller.tenant, ask).await.map_err(refuse)?;
@@ -58,7 +77,7 @@ impl PolicyService for PolicyGrpc {
     ) -> Result<Response<pb::EvaluatePolicyResponse>, Status> {
         let Valid { caller, message, .. } = validated(request)?;
         let language = convert::language(&message.language_code, "language_code")?;
-        let ask = evaluation::read(message)?;
+        let ask = apart(move || evaluation::read(message)).await??;
         let currency = ask.price.currency;
         let found = app::evaluate_policy(&self.app, &caller.tenant, ask).await.map_err(refuse)?;
         Ok(Response::new(evaluation::to_proto(&found, currency, language)))

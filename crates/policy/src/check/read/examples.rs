@@ -35,13 +35,21 @@ const COMMON: [&str; 17] = [
     "choices",
 ];
 
+/// The most examples of a file: each is run.
+const MAX_EXAMPLES: usize = 300;
+
 /// The examples of a file, each with what `[example_defaults]` says of all.
 pub(super) fn all(root: &Section<'_>) -> Vec<Option<Example>> {
     let defaults = root.section("example_defaults");
     if let Some(defaults) = &defaults {
         defaults.only(&COMMON);
     }
-    let examples = root.sections("examples").into_iter();
+    let examples = root.sections("examples");
+    if examples.len() > MAX_EXAMPLES {
+        root.report("examples", format!("at most {MAX_EXAMPLES} are allowed"));
+        return Vec::new();
+    }
+    let examples = examples.into_iter();
     examples.map(|section| example(section.or_from(defaults.as_ref()))).collect()
 }
 

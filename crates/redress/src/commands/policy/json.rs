@@ -86,8 +86,8 @@ pub(super) fn improvements_json(improvements: &[Improvement]) -> Value {
             ImprovedBy::Documents { code, kinds } => {
                 json!({ "override": code.as_str(), "evidence": kinds })
             }
-            ImprovedBy::Fact { name, value, document } => {
-                json!({ "fact": name, "value": value, "document": document })
+            ImprovedBy::Fact { name, document } => {
+                json!({ "fact": name, "value": true, "document": document })
             }
         };
         let price = improvement.price.as_ref();

@@ -95,8 +95,8 @@ pub(super) fn packs(args: &PacksArgs) -> Result<()> {
 }
 
 /// The policy of a file. One whose examples alone do not come true can be asked too, to see why.
-fn usable(file: &Path, source: String) -> Result<Policy> {
-    let Report { policy, problems, .. } = report(&source);
+fn usable(file: &Path, source: &str) -> Result<Policy> {
+    let Report { policy, problems, .. } = report(source);
     let lines: Vec<_> = problems.iter().map(|problem| problem_line(file, problem)).collect();
     match policy {
         Some(policy) if problems.iter().all(|problem| problem.path.starts_with("examples[")) => {
@@ -136,7 +136,7 @@ struct Question<'a> {
 
 impl<'a> Question<'a> {
     fn read(args: &'a AskArgs) -> Result<Self> {
-        let policy = usable(&args.file, chosen(source(&args.file)?, &args.choices)?)?;
+        let policy = usable(&args.file, &chosen(source(&args.file)?, &args.choices)?)?;
         let gross = Money::parse_decimal(args.currency, &args.price).context("--price")?;
         if gross.minor_units < 0 {
             bail!("--price: expected an amount that is not below zero");

@@ -13,7 +13,7 @@ use redress_proto::refunds::v1 as pb;
 use redress_proto::refunds::v1::evaluate_policy_response::Outcome;
 use redress_proto::refunds::v1::evaluated_fact::State;
 
-use super::policy::{citation_to_proto, compensation, from_source};
+use super::policy::{citation_to_proto, compensation, read_source};
 use super::withdrawal::{override_code, override_to_proto};
 use super::{amount, id};
 use crate::app::{EvaluatePolicy, Evaluation, Rules};
@@ -39,7 +39,7 @@ pub(in crate::grpc) fn read(
     };
     let buyer_refunds = message.buyer_refunds.map(|count| u32::try_from(count).unwrap_or(0));
     Ok(EvaluatePolicy {
-        rules: rules(&message.policy, message.pack, message.source)?,
+        rules: rules(&message.policy, message.pack, &message.source)?,
         price,
         start: time::required(message.start_time.as_ref(), "start_time").map_err(one)?,
         time_zone: message.time_zone,
@@ -65,14 +65,14 @@ fn one(violation: FieldViolation) -> ApiError {
     ApiError::invalid_fields(vec![violation])
 }
 
-fn rules(policy: &str, pack: String, source: String) -> Result<Rules, ApiError> {
+fn rules(policy: &str, pack: String, source: &str) -> Result<Rules, ApiError> {
     match (policy.is_empty(), pack.is_empty(), source.is_empty()) {
         (false, true, true) => {
             id(PolicyId::from_resource_name, policy, "policy").map(Rules::Applied)
         }
         (true, false, true) => Ok(Rules::Pack(pack)),
-        (true, true, false) => from_source(source)
-            .map(|applied| Rules::Given(Box::new(applied.policy)))
+        (true, true, false) => read_source(source)
+            .map(|policy| Rules::Given(Box::new(policy)))
             .map_err(ApiError::invalid_fields),
         _ => Err(ApiError::invalid("policy", "give one of policy, pack and source")),
     }
@@ -186,9 +186,9 @@ fn improvement(
             told.evidence_kinds.clone_from(kinds);
             told.override_code = override_to_proto(Some(*code));
         }
-        ImprovedBy::Fact { name, value, document } => {
+        ImprovedBy::Fact { name, document } => {
             told.evidence_kinds = vec![document.clone()];
-            told.fact = format!("{name}={value}");
+            told.fact = format!("{name}=true");
         }
     }
     told

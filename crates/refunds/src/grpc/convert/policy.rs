@@ -84,17 +84,25 @@ fn from_file(message: pb::Policy) -> Result<AppliedPolicy, Vec<FieldViolation>> 
     Ok(read)
 }
 
-/// Reads a policy file that stands in the field `source`.
-pub(super) fn from_source(source: String) -> Result<AppliedPolicy, Vec<FieldViolation>> {
-    let policy = check::check(&source).map_err(|problems| {
-        let describe = |problem: check::Problem| {
-            let place = if problem.path.is_empty() { "the file" } else { &*problem.path };
-            let text = format!("line {}: {place}: {}", problem.line, problem.reason);
-            FieldViolation::new("source", text)
-        };
-        problems.into_iter().map(describe).collect::<Vec<_>>()
-    })?;
+/// Reads a policy file that stands in the field `source`, and keeps its examples and promises to
+/// what they say.
+fn from_source(source: String) -> Result<AppliedPolicy, Vec<FieldViolation>> {
+    let policy = check::check(&source).map_err(violations)?;
     Ok(AppliedPolicy { policy, source })
+}
+
+/// Reads a policy file that stands in the field `source`, to ask it something.
+pub(super) fn read_source(source: &str) -> Result<Policy, Vec<FieldViolation>> {
+    check::read(source).map_err(violations)
+}
+
+fn violations(problems: Vec<check::Problem>) -> Vec<FieldViolation> {
+    let describe = |problem: check::Problem| {
+        let place = if problem.path.is_empty() { "the file" } else { &*problem.path };
+        let text = format!("line {}: {place}: {}", problem.line, problem.reason);
+        FieldViolation::new("source", text)
+    };
+    problems.into_iter().map(describe).collect()
 }
 
 fn from_fields(policy: pb::Policy) -> Result<AppliedPolicy, Vec<FieldViolation>> {
