@@ -44,6 +44,10 @@ rule = "illness"
 [[overrides]]
 code = "DEATH"
 rule = "death"
+[[compensations]]
+codes = ["EVENT_CANCELLED", "EVENT_POSTPONED", "EVENT_MOVED", "NOT_AS_DESCRIBED"]
+rule = "losses"
+claim = true
 "#;
 
 fn theatre(source: &str) -> pb::Policy {
