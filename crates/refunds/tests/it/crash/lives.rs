@@ -109,6 +109,8 @@ impl Stage {
                 () = process.died() => true,
                 () = at_rest(&self.shop, &refund) => false,
             };
+            // The store shows a settlement a moment before whoever made it knows of it.
+            let died = died || !has_settled(&process).await;
             crew.kill().await;
             if died {
                 let done = death.step + usize::from(death.moment == Moment::After);
@@ -150,6 +152,16 @@ impl Stage {
         assert_eq!((sums.paid, sums.reserved), (paid, 0), "{death:?}");
         let recount = self.shop.store.recount(&self.shop.tenant).await.unwrap();
         assert_eq!(recount.differences(), Vec::<String>::new(), "{death:?}");
+    }
+}
+
+/// Waits until the process knows that it settled, or until its end: whether it lived to know.
+async fn has_settled(process: &Mortal) -> bool {
+    let settled = eventually(async || (process.done().last() == Some(&"settle")).then_some(()));
+    tokio::select! {
+        biased;
+        () = process.died() => false,
+        () = settled => true,
     }
 }
 
