@@ -1,7 +1,7 @@
 //! By when the money has to be paid.
 //!
-//! Invariant: the deadline is never later than the true one. Where business days lie outside the
-//! calendar, it is the earliest that it can be, and says so.
+//! Invariant: counted from its start, a deadline is never later than the true one. Where business
+//! days lie outside the calendar, it is the earliest that it can be, and says so.
 
 use redress_calendar::{BusinessCalendar, CalendarError, Date, DueDay, Zone};
 use redress_core::clock::Timestamp;

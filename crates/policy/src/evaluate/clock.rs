@@ -1,7 +1,8 @@
 //! Which clock for paying runs, and until when.
 //!
-//! Invariant: the clock ends no later than the true one. Where facts are missing that decide which
-//! clock runs, the one that ends first does, and says so.
+//! Invariant: the clock ends no later than the true one, as far as its start is known. Where facts
+//! are missing that decide which clock runs, the one that ends first does, and says so. A start that
+//! nobody told is taken to be the request, flagged: the true clock may then have ended before.
 
 use redress_core::clock::Timestamp;
 
